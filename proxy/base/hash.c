@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+
+#include <string.h>
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t rotate(uint64_t word, unsigned bits) {
+    return word << bits | word >> (64 - bits);
+}
+
+static void mix(struct sip *sip) {
+    sip->v0 += sip->v1;
+    sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
+    sip->v0 = rotate(sip->v0, 32);
+    sip->v2 += sip->v3;
+    sip->v3 = rotate(sip->v3, 16) ^ sip->v2;
+    sip->v0 += sip->v3;
+    sip->v3 = rotate(sip->v3, 21) ^ sip->v0;
+    sip->v2 += sip->v1;
+    sip->v1 = rotate(sip->v1, 17) ^ sip->v2;
+    sip->v2 = rotate(sip->v2, 32);
+}
+
+static void absorb(struct sip *sip, uint64_t word) {
+    sip->v3 ^= word;
+    mix(sip);
+    sip->v0 ^= word;
+}
+
+uint64_t hash_bytes(uint64_t seed, struct slice bytes) {
+    uint64_t second = ~seed;
+    struct sip sip = {seed ^ 0x736f6d6570736575U, second ^ 0x646f72616e646f6dU,
+                      seed ^ 0x6c7967656e657261U, second ^ 0x7465646279746573U};
+    size_t whole = bytes.length / 8 * 8;
+    for (size_t i = 0; i < whole; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes.data + i, 8);
+        absorb(&sip, word);
+    }
+    uint64_t last = (uint64_t)bytes.length << 56;
+    for (size_t i = whole; i < bytes.length; i++) {
+        last |= (uint64_t)(unsigned char)bytes.data[i] << (8 * (i - whole));
+    }
+    absorb(&sip, last);
+    sip.v2 ^= 0xff;
+    mix(&sip);
+    mix(&sip);
+    mix(&sip);
+    return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+}
