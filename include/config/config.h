@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings of one generation: plain, immutable after config_load or config_from_flags. Built
+// from the one table of options (proxy/config/config_options.c), which holds name, unit, default,
+// range and meaning of each.
+// Owner: the generation; freed by config_destroy. Thread: built on the main thread, read by all.
+// Sizes are bytes, times are milliseconds. See also: config/config_yaml.h, config/router.h.
+#ifndef OUTRIDER_CONFIG_CONFIG_H
+#define OUTRIDER_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// Where a value stands in config->file, so that a later check can name it; line 0: a flag.
+struct config_position {
+    unsigned line;
+    unsigned column;
+};
+
+struct config_certificate {
+    char *certificate; // path of the PEM chain
+    char *key;         // path of the PEM key
+    struct config_position certificate_at;
+    struct config_position key_at;
+};
+
+struct config_listener {
+    char *host;    // numeric IPv4 or IPv6 without brackets ("localhost" became 127.0.0.1); "" any
+    uint16_t port; // 0: the kernel chooses
+    bool is_tls;
+    struct config_certificate *certificates; // empty on a TLS listener: development certificate
+    size_t certificate_count;
+    struct config_position at; // of the address
+};
+
+enum config_origin_kind { CONFIG_ORIGIN_TCP, CONFIG_ORIGIN_UNIX };
+
+struct config_origin {
+    char *name;
+    enum config_origin_kind kind;
+    char *host; // TCP: name or numeric address without brackets
+    uint16_t port;
+    char *path;               // unix: socket path
+    char *host_header;        // NULL: the client's authority is passed on
+    uint32_t max_connections; // per process; divided by the number of workers, at least 1 each
+    uint32_t max_idle;        // kept per process, likewise
+    uint32_t max_waiting;     // calls that may wait for a connection, per process
+    uint64_t idle_ms;         // how long an idle connection is kept
+    uint64_t connect_ms;
+    uint64_t first_byte_ms; // longest silence before the final head
+    uint64_t between_bytes_ms;
+    uint64_t total_ms; // 0: none
+};
+
+enum config_credentials {
+    CONFIG_CREDENTIALS_NONE,
+    CONFIG_CREDENTIALS_COOKIES,
+    CONFIG_CREDENTIALS_ALL
+};
+
+struct config_push {
+    bool is_on; // push: off
+    uint32_t max_per_page;
+    uint32_t max_open;     // open promises per connection
+    uint32_t origin_share; // percent of an origin's connections that pushes may use
+    enum config_credentials credentials;
+    bool on_behind_proxy; // push although another proxy stands in front
+    bool is_marked;       // add x-http2-push: pushed to pushed responses
+    char **authorities;   // others that may be pushed, lower case, NULL-terminated; may be NULL
+    size_t authority_count;
+};
+
+struct config_declared { // one entry of a route's `push:` list
+    char *path;          // origin form, perhaps with a query
+    char *as;            // "" when not given
+};
+
+struct config_route {
+    char *host;      // "" any; "example.org"; "*.example.org" (one or more labels)
+    char *path;      // prefix that ends at a segment border, without a last '/'; "/" for all
+    uint32_t origin; // index into origins
+    struct config_push push;
+    struct config_declared *declared_push;
+    size_t declared_push_count;
+};
+
+struct config_limits {
+    uint64_t head_bytes;  // request head: sum of name + value + 32
+    uint32_t head_fields; // without cookie crumbs
+    uint64_t field_bytes; // one field
+    uint32_t cookie_crumbs;
+    uint64_t cookie_bytes; // joined
+    uint64_t uri_bytes;
+    uint64_t body_bytes; // 0: no limit
+    uint64_t response_head_bytes;
+    uint32_t response_head_fields;
+    uint32_t interim_responses; // per response
+    uint64_t interim_bytes;
+    uint32_t streams;      // SETTINGS_MAX_CONCURRENT_STREAMS
+    uint32_t origin_calls; // per client connection, counted until the origin has ended
+    uint32_t connections;  // client connections per process
+};
+
+struct config_timeouts {
+    uint64_t handshake_ms;
+    uint64_t head_ms;  // for a request head, from its first byte or the start of the connection
+    uint64_t body_ms;  // longest silence inside a request body
+    uint64_t idle_ms;  // client connection without an exchange
+    uint64_t write_ms; // longest time without progress while writing to a client
+    uint64_t drain_ms;
+    // What an origin has when it does not say otherwise; users read struct config_origin.
+    uint64_t origin_connect_ms;
+    uint64_t origin_first_byte_ms;
+    uint64_t origin_between_bytes_ms;
+    uint64_t origin_total_ms;
+    uint64_t origin_idle_ms;
+};
+
+enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
+enum config_log_level {
+    CONFIG_LEVEL_ERROR,
+    CONFIG_LEVEL_WARN,
+    CONFIG_LEVEL_INFO,
+    CONFIG_LEVEL_DEBUG
+};
+
+struct config_log {
+    char *access;                  // "stdout", "off" or a path
+    enum config_log_format format; // of the access log
+    enum config_log_level level;   // of the error log, which goes to stderr
+};
+
+struct config_network {  // a CIDR
+    uint8_t address[16]; // IPv4 is mapped (::ffff:a.b.c.d)
+    uint8_t bits;        // of the 128
+};
+
+struct config {
+    char *file; // the name in errors; "" when the configuration came from flags
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_origin *origins;
+    size_t origin_count;
+    struct config_route *routes;
+    size_t route_count;
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    struct config_log log;
+    struct config_network *trusted; // proxies whose X-Forwarded-* and Forwarded are believed
+    size_t trusted_count;
+    bool trusted_any;        // the operator agrees that `trusted` may hold everybody
+    struct config_push push; // what a route has when it does not say otherwise; read the route's
+    uint32_t workers;        // 0: one per core
+};
+
+// Every mistake in one go. line 0 means the file as a whole, or a flag when file is "".
+struct config_error {
+    char *file;
+    unsigned line;
+    unsigned column;
+    char *key;  // "origins.app.url", may be ""
+    char *text; // one sentence, with a suggestion where one fits
+};
+
+struct config_errors {
+    struct config_error *rows;
+    size_t count;
+};
+
+// The defaults of every scalar, with no listener, origin or route.
+struct config *config_create_default(void);
+void config_destroy(struct config *config); // NULL is fine
+
+void config_errors_add(struct config_errors *errors, const char *file, unsigned line,
+                       unsigned column, const char *key, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+// One line each: `file:line:column: key: text`, `file: text` or `--flag: text`.
+void config_errors_print(const struct config_errors *errors, FILE *out);
+void config_errors_finish(struct config_errors *errors);
+
+// What the command line may say instead of a file (README, "command line").
+struct config_flags {
+    const char *origin; // NULL when not given
+    const char *const *listen;
+    size_t listen_count; // 0: https://127.0.0.1:8443
+    const char *certificate;
+    const char *key;
+    const char *workers;
+    const char *origin_timeout;
+};
+
+// A complete configuration from flags alone, or NULL with errors. Caller destroys it.
+struct config *config_from_flags(const struct config_flags *flags, struct config_errors *errors);
+
+// The configuration in force as YAML; loading it again gives the same configuration.
+void config_print(const struct config *config, FILE *out);
+
+// True when the address (16 bytes, IPv4 mapped) is in `trusted`.
+bool config_is_trusted(const struct config *config, const uint8_t address[16]);
+
+#endif

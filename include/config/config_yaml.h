@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// YAML to struct config. Every error has file, line, column and key path; all of them are reported
+// at once. The only user of libyaml. Main thread. See also: config/config.h.
+#ifndef OUTRIDER_CONFIG_CONFIG_YAML_H
+#define OUTRIDER_CONFIG_CONFIG_YAML_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+// NULL with at least one error when anything is wrong; the caller destroys the result.
+struct config *config_load(const char *path, struct config_errors *errors);
+// The same from memory; `name` stands for the file in errors. For tests and fuzzing.
+struct config *config_load_text(const char *name, const char *text, size_t length,
+                                struct config_errors *errors);
+
+#endif
