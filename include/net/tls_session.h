@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS as a filter: ciphertext in, plaintext out, and back. No sockets, no clock, so that two of them
+// can be tested back to back. One BIO method over the caller's memory (ARCHITECTURE 3.13).
+// Owner: conn. One thread. States: handshaking, open, ended (close_notify or error).
+#ifndef OUTRIDER_NET_TLS_SESSION_H
+#define OUTRIDER_NET_TLS_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/slice.h"
+#include "net/tls_context.h"
+
+struct tls_session;
+
+enum tls_status {
+    TLS_HANDSHAKING, // more ciphertext is needed
+    TLS_OPEN,        // handshake done
+    TLS_ENDED,       // the peer said close_notify: no more plaintext will come
+    TLS_FAILED,      // alert or garbage; an alert may stand in out_cipher
+};
+
+struct tls_session *
+tls_session_create(struct tls_context *context);       // server side; refs the context
+void tls_session_destroy(struct tls_session *session); // NULL is fine
+
+// Where results go: memory lent by the caller for one call.
+struct tls_span {
+    char *data;
+    size_t capacity;
+    size_t length; // filled so far
+};
+
+// Feeds ciphertext. Stops when the input is used up or one of the spans is full; returns the bytes of
+// `cipher` that were used, appends plaintext to out_plain and ciphertext to out_cipher. Call again
+// with the rest after emptying the spans. Plaintext that did not fit is kept inside.
+size_t tls_session_feed(struct tls_session *session, struct slice cipher,
+                        struct tls_span *out_plain, struct tls_span *out_cipher,
+                        enum tls_status *out_status);
+// Encrypts as much of `plain` as fits into out_cipher (16 KB records); returns bytes of plain used.
+// Only when open.
+size_t tls_session_seal(struct tls_session *session, struct slice plain,
+                        struct tls_span *out_cipher);
+// A session ticket, once, after the first response (TLS 1.3; cheaper than in the handshake).
+void tls_session_offer_ticket(struct tls_session *session, struct tls_span *out_cipher);
+// close_notify.
+void tls_session_end(struct tls_session *session, struct tls_span *out_cipher);
+
+struct slice tls_session_alpn(const struct tls_session *session);        // "h2", "http/1.1" or ""
+struct slice tls_session_server_name(const struct tls_session *session); // SNI or ""
+struct slice tls_session_version(const struct tls_session *session);     // "TLSv1.3"
+// Plaintext waits inside since a span was full.
+bool tls_session_has_more(const struct tls_session *session);
+
+#endif
