@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one client connection already has: what was promised to it and what it asked for itself; and
+// how it took the promises (PUSH section 1, "The diary", "Never more than helps"). Fixed size: 256
+// hashes in a ring with a small index, the oldest entry ages out.
+// Owner: the relay, in the client's memory slot (http/message.h); dies with the connection.
+// One thread. See also: push/push_plan.h.
+#ifndef OUTRIDER_PUSH_PUSH_DIARY_H
+#define OUTRIDER_PUSH_PUSH_DIARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct push_diary;
+
+enum { PUSH_DIARY_ENTRIES = 256 };
+
+// `seed` is random per process, so that a peer can't choose colliding paths.
+struct push_diary *push_diary_create(uint64_t seed);
+void push_diary_destroy(struct push_diary *diary); // NULL is fine
+
+// Keys are (authority, path with query).
+bool push_diary_has(const struct push_diary *diary, struct slice authority, struct slice path);
+void push_diary_add(struct push_diary *diary, struct slice authority, struct slice path);
+void push_diary_forget(struct push_diary *diary, struct slice authority, struct slice path);
+
+// How a promise ended: taken (completed) or refused (reset by the client).
+void push_diary_note_outcome(struct push_diary *diary, bool was_refused);
+// More than half of the last 20 promises, or 3 of the first 4, were refused: stop for good.
+bool push_diary_has_stopped(const struct push_diary *diary);
+// An answer by the client's hands (a completed promise, or window given on one) was seen.
+bool push_diary_has_taken(const struct push_diary *diary);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "push/push_diary.h"
+
+static const struct slice site = {"example.org", 11};
+
+static struct slice number_path(unsigned number) {
+    static char text[32];
+    int length = snprintf(text, sizeof(text), "/asset-%u.css", number);
+    return slice_of(text, (size_t)length);
+}
+
+static void test_has_add_forget(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(1);
+    assert_false(push_diary_has(diary, site, SLICE("/a")));
+    push_diary_forget(diary, site, SLICE("/a"));
+    push_diary_add(diary, site, SLICE("/a"));
+    assert_true(push_diary_has(diary, site, SLICE("/a")));
+    assert_false(push_diary_has(diary, site, SLICE("/a?")));
+    assert_false(push_diary_has(diary, site, SLICE("/A")));
+    assert_false(push_diary_has(diary, SLICE("example.org/"), SLICE("a")));
+    assert_false(push_diary_has(diary, SLICE("example.net"), SLICE("/a")));
+    push_diary_forget(diary, site, SLICE("/a"));
+    assert_false(push_diary_has(diary, site, SLICE("/a")));
+    push_diary_add(diary, SLICE_EMPTY, SLICE_EMPTY);
+    assert_true(push_diary_has(diary, SLICE_EMPTY, SLICE_EMPTY));
+    push_diary_destroy(diary);
+    push_diary_destroy(NULL);
+}
+
+// Every length around the words of the hash; each differs from its neighbours.
+static void test_all_lengths(void **state) {
+    (void)state;
+    static const char text[64] = {0};
+    struct push_diary *diary = push_diary_create(2);
+    for (size_t i = 0; i < sizeof(text); i++) {
+        assert_false(push_diary_has(diary, site, slice_of(text, i)));
+        push_diary_add(diary, site, slice_of(text, i));
+    }
+    for (size_t i = 0; i < sizeof(text); i++) {
+        assert_true(push_diary_has(diary, site, slice_of(text, i)));
+    }
+    push_diary_destroy(diary);
+}
+
+static void test_oldest_ages_out(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(3);
+    for (unsigned i = 0; i < 3 * PUSH_DIARY_ENTRIES; i++) {
+        push_diary_add(diary, site, number_path(i));
+        assert_true(push_diary_has(diary, site, number_path(i)));
+        if (i >= PUSH_DIARY_ENTRIES) {
+            assert_true(push_diary_has(diary, site, number_path(i - PUSH_DIARY_ENTRIES + 1)));
+            assert_false(push_diary_has(diary, site, number_path(i - PUSH_DIARY_ENTRIES)));
+        }
+    }
+    push_diary_destroy(diary);
+}
+
+static void test_added_again_is_young(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(4);
+    push_diary_add(diary, site, SLICE("/old"));
+    for (unsigned i = 0; i < PUSH_DIARY_ENTRIES - 1; i++) {
+        push_diary_add(diary, site, number_path(i));
+    }
+    push_diary_add(diary, site, SLICE("/old"));
+    push_diary_add(diary, site, SLICE("/new"));
+    assert_true(push_diary_has(diary, site, SLICE("/old")));
+    push_diary_destroy(diary);
+}
+
+// Against a plain model: adds and forgets in a random order.
+static void test_like_a_list(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(5);
+    enum { PATHS = 100 }; // fewer than entries, with forgotten holes between them
+    bool model[PATHS] = {false};
+    uint32_t random = 12345;
+    unsigned live_adds = 0;
+    for (unsigned i = 0; i < 5000; i++) {
+        random = random * 1664525 + 1013904223;
+        unsigned path = (random >> 8) % PATHS;
+        if (random >> 31 == 0 || live_adds > 150) {
+            push_diary_forget(diary, site, number_path(path));
+            model[path] = false;
+            live_adds -= live_adds > 0;
+        } else if (!model[path]) {
+            push_diary_add(diary, site, number_path(path));
+            model[path] = true;
+            live_adds++;
+        }
+        // An entry may have aged out since its hole-ridden ring moved on; none may appear.
+        for (unsigned j = 0; j < PATHS; j++) {
+            assert_true(model[j] || !push_diary_has(diary, site, number_path(j)));
+        }
+        assert_int_equal(push_diary_has(diary, site, number_path(path)), model[path]);
+        for (unsigned j = 0; j < PATHS; j++) {
+            model[j] = push_diary_has(diary, site, number_path(j));
+        }
+    }
+    push_diary_destroy(diary);
+}
+
+// 'r' a promise that was refused, 't' one that was taken; after it: has it stopped?
+static const struct {
+    const char *outcomes;
+    bool has_stopped;
+    bool has_taken;
+} stops[] = {
+    {"", false, false},
+    {"t", false, true},
+    {"r", false, false},
+    {"rr", false, false},
+    {"rrr", true, false}, // 3 of the first 4
+    {"rrt", false, true},
+    {"rrtr", true, true},
+    {"trrr", true, true},
+    {"rtrr", true, true},
+    {"rrttr", false, true}, // the third refusal came too late for that rule
+    {"ttrrrr", false, true},
+    {"ttttrrrrrrrrrr", false, true}, // 10 of 20
+    {"ttttrrrrrrrrrrr", true, true}, // 11 of 20
+    {"rtrtrtrtrtrtrtrtrtrtrtrtrtrt", false, true},
+    {"ttrrttrrttrrttrrttrrrttrrrttrrrttrrr", true, true},
+    {"ttttrrrrrrrrrrrtttttttttttttttttttttttttttt", true, true}, // for good
+    {"ttttrrrrrrrrrrttttttttttttttttttttrrrrrrrrrr", false, true},
+};
+
+static void test_stop_rule(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+        struct push_diary *diary = push_diary_create(6);
+        for (const char *outcome = stops[i].outcomes; *outcome != '\0'; outcome++) {
+            push_diary_note_outcome(diary, *outcome == 'r');
+        }
+        if (push_diary_has_stopped(diary) != stops[i].has_stopped ||
+            push_diary_has_taken(diary) != stops[i].has_taken) {
+            fail_msg("%s: stopped %d, taken %d", stops[i].outcomes, push_diary_has_stopped(diary),
+                     push_diary_has_taken(diary));
+        }
+        push_diary_destroy(diary);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_has_add_forget),  cmocka_unit_test(test_all_lengths),
+        cmocka_unit_test(test_oldest_ages_out), cmocka_unit_test(test_added_again_is_young),
+        cmocka_unit_test(test_like_a_list),     cmocka_unit_test(test_stop_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
