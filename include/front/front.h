@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front door of a worker: an accepted conn becomes an HTTP/2 or an HTTP/1 session, by ALPN or,
+// in cleartext, by the HTTP/2 preface (RFC 9113 section 3.3). Holds what all sessions share and the
+// list of them, for drain.
+// Owner: the worker. One thread. See also: front/h2_session.h, front/h1_session.h.
+#ifndef OUTRIDER_FRONT_FRONT_H
+#define OUTRIDER_FRONT_FRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "http/exchange.h"
+#include "net/conn.h"
+
+struct access_log;
+
+// Sizes in bytes, times in milliseconds. Plain numbers, so that the front needs no configuration.
+struct front_limits {
+    size_t head_bytes;
+    unsigned head_fields;
+    size_t field_bytes;
+    unsigned cookie_crumbs;
+    size_t cookie_bytes;
+    size_t uri_bytes;
+    uint64_t body_bytes; // 0: no limit
+    unsigned streams;
+    unsigned connections; // of this worker
+    unsigned origin_calls;
+    uint64_t handshake_ms, head_ms, body_ms, idle_ms, write_ms;
+};
+
+struct front;
+
+// One HTTP session on one client conn: what front needs to know of it. Embedded in h1_session and
+// h2_session, which own it.
+struct front_session {
+    struct list_link link;
+    struct front *front;
+    struct conn *conn;
+    struct client client;
+    // Ends politely: no new exchanges (GOAWAY in two steps, "Connection: close"), then closes.
+    void (*drain)(struct front_session *session);
+    // Ends now.
+    void (*abort)(struct front_session *session);
+};
+
+struct front {
+    struct loop *loop;
+    struct front_limits limits;
+    struct handler handler;        // for new exchanges
+    struct access_log *access_log; // borrowed; NULL: none
+    // Is this client address a proxy that we believe? Borrowed function of the configuration.
+    bool (*is_trusted)(const void *user, const uint8_t address[16]);
+    const void *is_trusted_user;
+    struct list sessions;
+    unsigned session_count; // conns still undecided count too
+    struct list undecided;
+    bool is_draining;
+    void (*on_drained)(void *user);
+    void *on_drained_user;
+    struct loop_task drained_task;
+};
+
+// The owner then sets handler, access_log and is_trusted.
+void front_init(struct front *front, struct loop *loop, const struct front_limits *limits);
+// A conn beyond the limit, or while draining, is ended at once.
+void front_accept(struct front *front, struct conn *take_conn);
+// All sessions end politely; on_drained when the last is gone (perhaps at once, never inside).
+void front_drain(struct front *front, void (*on_drained)(void *user), void *user);
+void front_abort_all(struct front *front); // after the drain timeout
+void front_finish(struct front *front);    // no session may be left
+
+// --- for the sessions ---
+// Fills client (address, protocol, ids) and enters the list.
+void front_session_begin(struct front_session *session, struct front *front, struct conn *conn,
+                         enum protocol protocol);
+// Leaves the list and destroys what the handler remembers of the client.
+void front_session_end(struct front_session *session);
+
+#endif

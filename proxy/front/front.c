@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "front/front.h"
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/ensure.h"
+#include "front/h1_session.h"
+#include "front/h2_session.h"
+
+// What every HTTP/2 client says first (RFC 9113 section 3.4); no HTTP/1 request begins so.
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { PREFACE_BYTES = sizeof(preface) - 1 };
+
+// A conn whose protocol is not known yet: before the end of the handshake, or in cleartext while
+// all its bytes are the beginning of the preface (so they need not be kept, only counted).
+struct undecided {
+    struct list_link link;
+    struct front *front;
+    struct conn *conn;
+    size_t matched;
+};
+
+static void refuse(struct conn *take_conn);
+static void on_refused_ready(void *user, struct slice alpn);
+static void on_refused_bytes(void *user, struct slice bytes);
+static void on_refused_deadline(void *user);
+static void on_refused_end(void *user, enum fault fault);
+static void on_ready(void *user, struct slice alpn);
+static void on_bytes(void *user, struct slice bytes);
+static void on_deadline(void *user);
+static void on_end(void *user, enum fault fault);
+static void become_h1(struct undecided *undecided, struct slice bytes);
+static void become_h2(struct undecided *undecided, struct slice bytes);
+static void hand_over(struct undecided *take_undecided, struct slice bytes,
+                      void (*create)(struct front *, struct conn *, struct slice));
+static void count_down(struct front *front);
+static void check_drained(struct front *front);
+static void on_drained_task(struct loop_task *task);
+
+static const struct conn_events undecided_events = {
+    .on_ready = on_ready,
+    .on_bytes = on_bytes,
+    .on_deadline = on_deadline,
+    .on_end = on_end,
+};
+
+static const struct conn_events refused_events = {
+    .on_ready = on_refused_ready,
+    .on_bytes = on_refused_bytes,
+    .on_deadline = on_refused_deadline,
+    .on_end = on_refused_end,
+};
+
+// Of the process: ids in logs stay unique whichever worker serves the client.
+static atomic_uint_fast64_t last_client_id;
+
+void front_init(struct front *front, struct loop *loop, const struct front_limits *limits) {
+    *front = (struct front){.loop = loop, .limits = *limits};
+    front->drained_task.run = on_drained_task;
+    list_init(&front->sessions);
+    list_init(&front->undecided);
+}
+
+// --- a new conn ---------------------------------------------------------------------------------
+
+void front_accept(struct front *front, struct conn *take_conn) {
+    if (front->is_draining || front->session_count >= front->limits.connections) {
+        refuse(take_conn);
+        return;
+    }
+    struct undecided *undecided = alloc_new(struct undecided);
+    undecided->front = front;
+    undecided->conn = take_conn;
+    list_append(&front->undecided, &undecided->link);
+    front->session_count++;
+    conn_attach(take_conn, &undecided_events, undecided);
+    conn_set_deadline(take_conn,
+                      conn_is_tls(take_conn) ? front->limits.handshake_ms : front->limits.head_ms);
+}
+
+static void refuse(struct conn *take_conn) {
+    conn_attach(take_conn, &refused_events, NULL);
+    conn_abort(take_conn, FAULT_CONN_RESET);
+}
+
+static void on_refused_ready(void *user, struct slice alpn) {
+    (void)user, (void)alpn;
+}
+
+static void on_refused_bytes(void *user, struct slice bytes) {
+    (void)user, (void)bytes;
+}
+
+static void on_refused_deadline(void *user) {
+    (void)user;
+}
+
+static void on_refused_end(void *user, enum fault fault) {
+    (void)user, (void)fault;
+}
+
+// --- which protocol? ----------------------------------------------------------------------------
+
+static void on_ready(void *user, struct slice alpn) {
+    struct undecided *undecided = user;
+    if (!conn_is_tls(undecided->conn)) {
+        return; // the first bytes will tell
+    }
+    if (slice_equal(alpn, SLICE("h2"))) {
+        become_h2(undecided, SLICE_EMPTY);
+    } else {
+        become_h1(undecided, SLICE_EMPTY);
+    }
+}
+
+static void on_bytes(void *user, struct slice bytes) {
+    struct undecided *undecided = user;
+    size_t wanted = PREFACE_BYTES - undecided->matched;
+    size_t compared = bytes.length < wanted ? bytes.length : wanted;
+    if (memcmp(bytes.data, preface + undecided->matched, compared) != 0) {
+        become_h1(undecided, bytes);
+    } else if (compared == wanted) {
+        become_h2(undecided, bytes);
+    } else {
+        undecided->matched += compared;
+    }
+}
+
+static void become_h1(struct undecided *undecided, struct slice bytes) {
+    hand_over(undecided, bytes, h1_session_create);
+}
+
+static void become_h2(struct undecided *undecided, struct slice bytes) {
+    hand_over(undecided, bytes, h2_session_create);
+}
+
+// The session attaches itself to the conn in place of the undecided one, which ends here.
+static void hand_over(struct undecided *take_undecided, struct slice bytes,
+                      void (*create)(struct front *, struct conn *, struct slice)) {
+    struct front *front = take_undecided->front;
+    struct conn *conn = take_undecided->conn;
+    struct buffer first = {0};
+    if (take_undecided->matched > 0) {
+        buffer_append(&first, preface, take_undecided->matched);
+        buffer_append_slice(&first, bytes);
+        bytes = buffer_peek(&first);
+    }
+    list_remove(&take_undecided->link);
+    free(take_undecided);
+    create(front, conn, bytes);
+    buffer_finish(&first);
+    count_down(front); // after the session has counted itself
+}
+
+static void on_deadline(void *user) {
+    struct undecided *undecided = user;
+    conn_abort(undecided->conn, FAULT_CONN_TIMEOUT);
+}
+
+static void on_end(void *user, enum fault fault) {
+    (void)fault; // nothing was asked, so nobody is told
+    struct undecided *undecided = user;
+    struct front *front = undecided->front;
+    list_remove(&undecided->link);
+    free(undecided);
+    count_down(front);
+}
+
+// --- for the sessions ---------------------------------------------------------------------------
+
+void front_session_begin(struct front_session *session, struct front *front, struct conn *conn,
+                         enum protocol protocol) {
+    const struct conn_address *peer = conn_peer(conn);
+    session->front = front;
+    session->conn = conn;
+    session->client = (struct client){
+        .address = slice_of_text(peer->text), // lives as long as the conn
+        .port = peer->port,
+        .local_port = conn_local_port(conn),
+        .protocol = protocol,
+        .is_tls = conn_is_tls(conn),
+        .is_trusted_proxy =
+            front->is_trusted != NULL && front->is_trusted(front->is_trusted_user, peer->bytes),
+        .id = atomic_fetch_add_explicit(&last_client_id, 1, memory_order_relaxed) + 1,
+    };
+    list_append(&front->sessions, &session->link);
+    front->session_count++;
+}
+
+void front_session_end(struct front_session *session) {
+    struct client *client = &session->client;
+    if (client->memory != NULL) {
+        client->memory_destroy(client->memory);
+        client->memory = NULL;
+    }
+    list_remove(&session->link);
+    count_down(session->front);
+}
+
+// --- the end ------------------------------------------------------------------------------------
+
+void front_drain(struct front *front, void (*on_drained)(void *user), void *user) {
+    ensure(!front->is_draining);
+    front->is_draining = true;
+    front->on_drained = on_drained;
+    front->on_drained_user = user;
+    LIST_EACH(&front->undecided, link) {
+        conn_close(LIST_ENTRY(link, struct undecided, link)->conn);
+    }
+    LIST_EACH(&front->sessions, link) {
+        struct front_session *session = LIST_ENTRY(link, struct front_session, link);
+        session->drain(session);
+    }
+    check_drained(front);
+}
+
+void front_abort_all(struct front *front) {
+    LIST_EACH(&front->undecided, link) {
+        conn_abort(LIST_ENTRY(link, struct undecided, link)->conn, FAULT_DRAINING);
+    }
+    LIST_EACH(&front->sessions, link) {
+        struct front_session *session = LIST_ENTRY(link, struct front_session, link);
+        session->abort(session);
+    }
+}
+
+void front_finish(struct front *front) {
+    ensure(front->session_count == 0);
+    loop_cancel(&front->drained_task);
+}
+
+static void count_down(struct front *front) {
+    ensure(front->session_count > 0);
+    front->session_count--;
+    check_drained(front);
+}
+
+static void check_drained(struct front *front) {
+    if (front->is_draining && front->session_count == 0) {
+        loop_defer(front->loop, &front->drained_task);
+    }
+}
+
+static void on_drained_task(struct loop_task *task) {
+    struct front *front = LIST_ENTRY(task, struct front, drained_task);
+    if (front->on_drained != NULL) {
+        front->on_drained(front->on_drained_user);
+    }
+}

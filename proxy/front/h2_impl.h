@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the HTTP/2 files of front/ share: h2_session.c (connection), h2_stream.c (streams and
+// exchanges), h2_fields.c (nv pairs and headers), h2_gate.c (frames before the library sees them),
+// h2_limits.c (budgets). Private to this folder.
+#ifndef OUTRIDER_FRONT_H2_IMPL_H
+#define OUTRIDER_FRONT_H2_IMPL_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "front/front.h"
+#include "http/exchange.h"
+#include "http/forward.h"
+
+enum {
+    // Response bytes held for a stream whose client does not read.
+    H2_STREAM_HELD_BYTES = 64 * 1024,
+    // The page's first bytes that no pushed body may stand before.
+    H2_PAGE_FIRST_BYTES = 16 * 1024,
+};
+
+// Streams that we reset while the client was still sending: what it had under way is ignored
+// (RFC 9113 section 5.1, "closed"). Anything else on a closed stream is the client's error.
+struct h2_closed {
+    int32_t reset_ids[64];
+    unsigned next;
+    int32_t forgotten_id; // the highest id that fell out of the ring; up to it we are lenient
+    int32_t top_id;       // the highest client stream ever opened
+    int32_t skipped_from, skipped_to; // ids strictly between were skipped: never opened
+    int32_t opening_id;               // HEADERS began, no stream object yet
+};
+
+// Abuse: one bucket for what costs us work and brings the client nothing (TRUST 1.1, 1.2).
+struct h2_budget {
+    double tokens;
+    uint64_t refilled_ms;
+};
+
+struct h2_frame_head {
+    size_t length; // of the payload
+    uint8_t type, flags;
+    int32_t stream_id;
+    int32_t depends_on; // of PRIORITY, else -1
+};
+
+// Cuts the bytes at the borders of frames, so that each frame's head can be judged, in the state
+// that all frames before it have made, before nghttp2 sees it.
+struct h2_gate {
+    size_t preface_left;
+    size_t payload_left;
+    uint8_t held[13]; // a head that came in pieces
+    size_t held_length;
+};
+
+enum h2_session_state {
+    H2_SESSION_OPEN,     // for requests
+    H2_SESSION_SHUTTING, // first GOAWAY sent: for the PING's answer or a second
+    H2_SESSION_DRAINING, // last GOAWAY sent: for the streams to end
+    H2_SESSION_CLOSED,   // conn closing: for on_end
+};
+
+struct h2_session {
+    struct front_session base;
+    nghttp2_session *ng;
+    enum h2_session_state state;
+    struct list streams;
+    unsigned client_streams; // open, opened by the client
+    unsigned pushed_streams; // open or reserved, opened by us
+    struct h2_gate gate;
+    struct h2_closed closed;
+    struct h2_budget budget;
+    size_t held_bytes;       // response bytes in all streams' queues
+    size_t flush_bytes;      // how much one flush gathers; grows while the path takes it all
+    uint64_t idle_since_ms;  // no stream since
+    uint64_t block_since_ms; // a header block began and is not complete, 0: none
+    uint64_t shutting_since_ms;
+    bool has_preface; // the client's SETTINGS came
+    bool has_goaway;  // the client sent GOAWAY
+    bool has_restore; // a page has had its first bytes: give it its own priority back
+    bool has_offered_ticket;
+    bool is_deaf;    // the client broke the rules: nothing more of it is read
+    bool is_blocked; // this flush has gathered its share
+};
+
+struct h2_stream { // lives in its exchange's arena
+    struct list_link link;
+    struct h2_session *session;
+    struct exchange *exchange;
+    int32_t id;
+    // request
+    struct raw_request raw;
+    struct headers trailers;
+    enum fault fault;  // found while the head came
+    size_t head_bytes; // name + value + 32 of everything, discarded fields too
+    unsigned head_fields;
+    unsigned cookie_crumbs;
+    size_t cookie_bytes;
+    bool has_request; // head complete, exchange started or refused
+    bool is_in_trailers;
+    bool has_remote_ended; // END_STREAM or RST_STREAM came
+    bool was_reset;        // RST_STREAM came
+    size_t unconsumed;     // request bytes whose window is not given back
+    // response
+    struct buffer body;
+    bool has_head;        // final head submitted
+    bool is_deferred;     // nghttp2 waits for resume_data
+    bool is_finished;     // all of the body is in `body`
+    bool is_full;         // room() said 0
+    bool has_local_ended; // our END_STREAM or RST went out
+    struct headers *response_trailers;
+    uint64_t sent_bytes;
+    uint64_t progress_ms; // when content last moved, either way
+    // priority
+    struct priority priority;
+    bool is_boosted;        // page with promises: ahead of them until its first bytes are out
+    bool has_client_update; // PRIORITY_UPDATE came: it wins over the origin
+};
+
+// --- h2_session.c ---
+void h2_session_mark(struct h2_session *session); // something to send: flush at the end of the turn
+void h2_session_terminate(struct h2_session *session, uint32_t error_code);
+void h2_session_spend(struct h2_session *session); // one token of the abuse budget, or GOAWAY
+void h2_session_on_ping_ack(struct h2_session *session);
+void h2_session_set_deadline(struct h2_session *session); // streams came or went
+
+// --- h2_stream.c ---
+void h2_stream_register(nghttp2_session_callbacks *callbacks);
+void h2_stream_close_all(struct h2_session *session, enum fault fault);
+void h2_stream_restore_priorities(struct h2_session *session);
+// Ends streams that stand still; called from the session's deadline.
+void h2_stream_sweep(struct h2_session *session, uint64_t now);
+void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id);
+
+// --- h2_fields.c ---
+// A field of a request head or trailer; counts it first and copies it only while within limits.
+void h2_fields_add(struct h2_stream *stream, struct slice name, struct slice value);
+// Fields beyond any limit by so much that the client means harm (TRUST row 5).
+bool h2_fields_is_bomb(const struct h2_stream *stream);
+size_t h2_fields_of_response(const struct response_head *head, struct arena *arena,
+                             nghttp2_nv **out_nva);
+size_t h2_fields_of_request(const struct request_head *head, struct arena *arena,
+                            nghttp2_nv **out_nva);
+size_t h2_fields_of_trailers(const struct headers *trailers, struct arena *arena,
+                             nghttp2_nv **out_nva);
+
+// --- h2_gate.c ---
+void h2_gate_init(struct h2_gate *gate);
+// Returns how many bytes were used. *out_piece goes to the library, after *out_head was judged when
+// *out_has_head says that it begins a frame; it may be empty, and lives until the next step.
+size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_piece,
+                    struct h2_frame_head *out_head, bool *out_has_head);
+
+// --- h2_limits.c ---
+// Spends one token of the abuse budget; false when it is empty.
+bool h2_budget_spend(struct h2_budget *budget, uint64_t now_ms);
+
+enum h2_closed_verdict {
+    H2_CLOSED_FINE,    // new, or no matter
+    H2_CLOSED_SKIPPED, // an id that was passed over: PROTOCOL_ERROR
+    H2_CLOSED_ENDED,   // the client had ended it itself: STREAM_CLOSED
+};
+// A HEADERS or DATA frame begins; `is_open` says whether the stream exists.
+enum h2_closed_verdict h2_closed_check(struct h2_closed *closed, bool is_headers, int32_t id,
+                                       bool is_open);
+void h2_closed_add_reset(struct h2_closed *closed, int32_t id);
+
+#endif

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "front/h2_session.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/ensure.h"
+#include "base/log.h"
+#include "h2_impl.h"
+
+enum {
+    FLUSH_MIN_BYTES = 32 * 1024,  // what one flush gathers at first: late decisions stay possible
+    FLUSH_MAX_BYTES = 256 * 1024, // for those who take it all at once
+    CONNECTION_WINDOW_BYTES = 1024 * 1024,
+    SHUTDOWN_ROUND_MS = 1000, // for clients that do not answer PING
+    TICK_MS = 2500,           // how often stalled streams are looked for while there are any
+    MAX_SETTINGS = 32,
+    MAX_OUTBOUND_ACK = 256,
+};
+
+static nghttp2_session *create_engine(struct h2_session *session);
+static void submit_settings(struct h2_session *session);
+static void on_bytes(void *user, struct slice bytes);
+static void on_eof(void *user);
+static void on_flush(void *user);
+static void on_deadline(void *user);
+static void on_end(void *user, enum fault fault);
+static bool gather(struct h2_session *session, struct buffer *output);
+static void close_when_done(struct h2_session *session);
+static void drain(struct front_session *base);
+static void finish_drain(struct h2_session *session);
+static void abort_session(struct front_session *base);
+static void close_now(struct h2_session *session, enum fault fault);
+static bool admit(struct h2_session *session, const struct h2_frame_head *head);
+static bool refuse_frame(struct h2_session *session, uint32_t error_code);
+static void feed(struct h2_session *session, struct slice piece);
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user);
+
+static const struct conn_events conn_events = {
+    .on_bytes = on_bytes,
+    .on_eof = on_eof,
+    .on_flush = on_flush,
+    .on_deadline = on_deadline,
+    .on_end = on_end,
+};
+
+void h2_session_create(struct front *front, struct conn *take_conn, struct slice first) {
+    struct h2_session *session = alloc_new(struct h2_session);
+    list_init(&session->streams);
+    h2_gate_init(&session->gate);
+    session->flush_bytes = FLUSH_MIN_BYTES;
+    session->idle_since_ms = loop_now(front->loop);
+    session->base.drain = drain;
+    session->base.abort = abort_session;
+    front_session_begin(&session->base, front, take_conn, PROTOCOL_HTTP_2);
+    session->ng = create_engine(session);
+    conn_attach(take_conn, &conn_events, session);
+    submit_settings(session);
+    h2_session_set_deadline(session);
+    if (first.length > 0) {
+        on_bytes(session, first);
+    }
+    h2_session_mark(session);
+}
+
+static nghttp2_session *create_engine(struct h2_session *session) {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    nghttp2_session *ng;
+    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
+        alloc_fail(0);
+    }
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    h2_stream_register(callbacks);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+    nghttp2_option_set_max_settings(option, MAX_SETTINGS);
+    nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACK);
+    nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33);
+    if (nghttp2_session_server_new2(&ng, callbacks, session, option) != 0) {
+        alloc_fail(0);
+    }
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+    return ng;
+}
+
+static void submit_settings(struct h2_session *session) {
+    const struct front_limits *limits = &session->base.front->limits;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->head_bytes},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    int failed = nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, settings,
+                                         sizeof(settings) / sizeof(settings[0]));
+    ensure(failed == 0);
+    nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, 0,
+                                          CONNECTION_WINDOW_BYTES);
+}
+
+// --- the one way in ---------------------------------------------------------------------------------
+
+static void on_bytes(void *user, struct slice bytes) {
+    struct h2_session *session = user;
+    while (bytes.length > 0 && session->state != H2_SESSION_CLOSED && !session->is_deaf) {
+        struct h2_frame_head head;
+        struct slice piece;
+        bool has_head;
+        bytes = slice_skip(bytes, h2_gate_step(&session->gate, bytes, &piece, &head, &has_head));
+        if (!has_head || admit(session, &head)) {
+            feed(session, piece);
+        }
+    }
+    h2_session_mark(session);
+}
+
+// What nghttp2 passes over in silence and RFC 9113 does not (sections 5.1, 5.3.1, 6.3).
+static bool admit(struct h2_session *session, const struct h2_frame_head *head) {
+    session->has_preface |= head->type == NGHTTP2_SETTINGS;
+    if (head->type == NGHTTP2_PRIORITY &&
+        (head->stream_id == 0 || head->stream_id == head->depends_on)) {
+        return refuse_frame(session, NGHTTP2_PROTOCOL_ERROR);
+    }
+    if (head->type != NGHTTP2_HEADERS && head->type != NGHTTP2_DATA) {
+        return true;
+    }
+    bool is_open = nghttp2_session_get_stream_user_data(session->ng, head->stream_id) != NULL;
+    switch (h2_closed_check(&session->closed, head->type == NGHTTP2_HEADERS, head->stream_id,
+                            is_open)) {
+    case H2_CLOSED_FINE:
+        return true;
+    case H2_CLOSED_SKIPPED:
+        return refuse_frame(session, NGHTTP2_PROTOCOL_ERROR);
+    case H2_CLOSED_ENDED:
+        return refuse_frame(session, NGHTTP2_STREAM_CLOSED);
+    }
+    unreachable();
+}
+
+static bool refuse_frame(struct h2_session *session, uint32_t error_code) {
+    session->is_deaf = true;
+    h2_session_terminate(session, error_code);
+    return false;
+}
+
+static void feed(struct h2_session *session, struct slice piece) {
+    if (piece.length == 0) {
+        return;
+    }
+    ssize_t used = nghttp2_session_mem_recv(session->ng, (const uint8_t *)piece.data, piece.length);
+    if (used < 0) { // bad preface, flooded, or out of what the library allows
+        log_debug("h2_session", "-", "receive failed error=%s", nghttp2_strerror((int)used));
+        refuse_frame(session, used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
+                                                          : NGHTTP2_PROTOCOL_ERROR);
+    }
+}
+
+// The library answers; each such answer costs the client a token (TRUST 1.2, MadeYouReset).
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
+                            void *user) {
+    struct h2_session *session = user;
+    (void)ng;
+    log_debug("h2_session", "-", "c%llu/%d invalid frame type=%d error=%s",
+              (unsigned long long)session->base.client.id, frame->hd.stream_id, frame->hd.type,
+              nghttp2_strerror(error));
+    h2_session_spend(session);
+    return 0;
+}
+
+void h2_session_spend(struct h2_session *session) {
+    if (!h2_budget_spend(&session->budget, loop_now(session->base.front->loop))) {
+        h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
+void h2_session_terminate(struct h2_session *session, uint32_t error_code) {
+    nghttp2_session_terminate_session(session->ng, error_code);
+    h2_session_mark(session);
+}
+
+// --- the one way out --------------------------------------------------------------------------------
+
+void h2_session_mark(struct h2_session *session) {
+    if (session->state != H2_SESSION_CLOSED) {
+        conn_mark(session->base.conn);
+    }
+}
+
+static void on_flush(void *user) {
+    struct h2_session *session = user;
+    if (session->state == H2_SESSION_CLOSED) {
+        return;
+    }
+    if (conn_has_waited(session->base.conn)) {
+        session->flush_bytes = FLUSH_MIN_BYTES;
+    }
+    if (conn_unsent(session->base.conn) > 0) {
+        h2_session_mark(session); // decide when the path takes more, not before
+        return;
+    }
+    if (!gather(session, conn_output(session->base.conn))) {
+        close_now(session, FAULT_PROTOCOL);
+        return;
+    }
+    close_when_done(session);
+}
+
+// False when the library can't go on.
+static bool gather(struct h2_session *session, struct buffer *output) {
+    while (buffer_length(output) < session->flush_bytes) {
+        const uint8_t *data;
+        ssize_t length = nghttp2_session_mem_send(session->ng, &data);
+        if (length < 0) {
+            log_debug("h2_session", "-", "send failed error=%s", nghttp2_strerror((int)length));
+            return false;
+        }
+        if (session->has_restore) {
+            session->has_restore = false;
+            h2_stream_restore_priorities(session);
+        }
+        if (length == 0 && !session->is_blocked) {
+            return true; // DATA went to the output by itself: see send_body in h2_stream.c
+        }
+        if (length == 0) {
+            break;
+        }
+        buffer_append(output, data, (size_t)length);
+    }
+    session->is_blocked = false;
+    if (session->flush_bytes < FLUSH_MAX_BYTES) {
+        session->flush_bytes *= 2;
+    }
+    conn_mark(session->base.conn); // there is more: our share of this turn is spent
+    return true;
+}
+
+static void close_when_done(struct h2_session *session) {
+    bool wants_more =
+        nghttp2_session_want_read(session->ng) != 0 || nghttp2_session_want_write(session->ng) != 0;
+    if (!wants_more) {
+        close_now(session, FAULT_NONE);
+    }
+}
+
+// --- deadlines ----------------------------------------------------------------------------------------
+
+void h2_session_set_deadline(struct h2_session *session) {
+    const struct front_limits *limits = &session->base.front->limits;
+    bool is_waiting = list_is_empty(&session->streams) && session->block_since_ms == 0 &&
+                      session->state == H2_SESSION_OPEN;
+    uint64_t delay = TICK_MS;
+    if (is_waiting) {
+        delay = session->has_preface ? limits->idle_ms : limits->head_ms;
+    }
+    conn_set_deadline(session->base.conn, delay);
+}
+
+static void on_deadline(void *user) {
+    struct h2_session *session = user;
+    if (session->state == H2_SESSION_CLOSED) {
+        return;
+    }
+    const struct front_limits *limits = &session->base.front->limits;
+    uint64_t now = loop_now(session->base.front->loop);
+    bool is_idle = list_is_empty(&session->streams);
+    uint64_t idle_ms = is_idle ? now - session->idle_since_ms : 0;
+    struct conn *conn = session->base.conn;
+    if (conn_unsent(conn) > 0 && now - conn_last_progress_ms(conn) >= limits->write_ms) {
+        conn_abort(conn, FAULT_CONN_TIMEOUT);
+        return;
+    }
+    bool is_late =
+        (!session->has_preface && idle_ms >= limits->head_ms) ||
+        (session->block_since_ms > 0 && now - session->block_since_ms >= limits->head_ms);
+    if (session->state == H2_SESSION_SHUTTING &&
+        now - session->shutting_since_ms >= SHUTDOWN_ROUND_MS) {
+        finish_drain(session);
+    } else if (is_late || idle_ms >= limits->idle_ms) {
+        h2_session_terminate(session, NGHTTP2_NO_ERROR);
+    }
+    h2_stream_sweep(session, now);
+    h2_session_set_deadline(session);
+}
+
+// --- the end ------------------------------------------------------------------------------------------
+
+// First GOAWAY with the highest id, so that requests under way are still taken; the last one after
+// a round trip, measured by a PING (RFC 9113 section 6.8).
+static void drain(struct front_session *base) {
+    struct h2_session *session = LIST_ENTRY(base, struct h2_session, base);
+    if (session->state != H2_SESSION_OPEN) {
+        return;
+    }
+    session->state = H2_SESSION_SHUTTING;
+    session->shutting_since_ms = loop_now(base->front->loop);
+    nghttp2_submit_shutdown_notice(session->ng);
+    nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"outrider");
+    conn_set_deadline(base->conn, SHUTDOWN_ROUND_MS);
+    h2_session_mark(session);
+}
+
+void h2_session_on_ping_ack(struct h2_session *session) {
+    finish_drain(session);
+}
+
+static void finish_drain(struct h2_session *session) {
+    if (session->state == H2_SESSION_SHUTTING) {
+        session->state = H2_SESSION_DRAINING;
+        nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(session->ng),
+                              NGHTTP2_NO_ERROR, NULL, 0);
+        h2_session_mark(session);
+    }
+}
+
+static void abort_session(struct front_session *base) {
+    conn_abort(base->conn, FAULT_DRAINING);
+}
+
+// A client that closes its side has left: HTTP/2 has no half-closed connections.
+static void on_eof(void *user) {
+    close_now(user, FAULT_CLIENT_GONE);
+}
+
+static void close_now(struct h2_session *session, enum fault fault) {
+    if (session->state == H2_SESSION_CLOSED) {
+        return;
+    }
+    session->state = H2_SESSION_CLOSED;
+    conn_close(session->base.conn);
+    h2_stream_close_all(session, fault == FAULT_NONE ? FAULT_CLIENT_GONE : fault);
+}
+
+static void on_end(void *user, enum fault fault) {
+    struct h2_session *session = user;
+    session->state = H2_SESSION_CLOSED;
+    h2_stream_close_all(session, fault == FAULT_DRAINING ? fault : FAULT_CLIENT_GONE);
+    front_session_end(&session->base);
+    nghttp2_session_del(session->ng);
+    free(session);
+}

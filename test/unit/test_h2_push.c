@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP/2 session in memory: promises, pushed responses and the order of DATA on the wire.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "h2_assert.h"
+
+static const struct priority style = {2, false};
+static const struct priority image = {5, true};
+
+static struct h2_peer *connect_with(const nghttp2_settings_entry *settings, size_t count) {
+    struct h2_peer *peer = h2_peer_create();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    h2_peer_connect(peer, settings, count);
+    h2_peer_open_window(peer, 0, 10 * 1000 * 1000);
+    h2_peer_turn(peer);
+    return peer;
+}
+
+// A client with wide windows; the test answers by itself.
+static struct h2_peer *connect_wide(void) {
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 10 * 1000 * 1000}};
+    return connect_with(settings, 1);
+}
+
+static struct exchange *ask(struct h2_peer *peer, const char *text) {
+    h2_peer_request(peer, text);
+    h2_peer_turn(peer);
+    assert_non_null(peer->handler.x);
+    return peer->handler.x;
+}
+
+// The request's memory ends with the call.
+static struct exchange *promise(struct exchange *page, const char *path,
+                                struct priority priority) {
+    struct arena *arena = arena_create();
+    struct request_head head = {
+        .method = SLICE("GET"),
+        .scheme = arena_copy(arena, page->request.scheme),
+        .authority = arena_copy(arena, page->request.authority),
+        .path = arena_copy(arena, slice_of_text(path)),
+        .is_end = true,
+    };
+    headers_init(&head.headers, arena);
+    headers_add(&head.headers, SLICE("accept"), SLICE("text/css"));
+    struct exchange *x = exchange_promise(page, &head, priority);
+    arena_destroy(arena);
+    return x;
+}
+
+static void answer(struct exchange *x, size_t bytes, const char *priority) {
+    static const char zeros[64 * 1024];
+    struct response_head head = {.status = 200, .content_length = (int64_t)bytes};
+    headers_init(&head.headers, x->arena);
+    if (priority != NULL) {
+        headers_add_id(&head.headers, HEADER_PRIORITY, slice_of_text(priority));
+    }
+    exchange_send_head(x, &head);
+    assert_true(bytes <= sizeof(zeros));
+    exchange_send_body(x, slice_of(zeros, bytes));
+    exchange_finish(x, NULL);
+}
+
+// --- promises -------------------------------------------------------------------------------------
+
+static void test_promise_goes_first(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page?q");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    assert_non_null(pushed);
+    assert_true(pushed->is_promised);
+    assert_int_equal(pushed->stream_id, 2);
+    assert_null(pushed->page); // it was there during start only
+    assert_true(slice_equal(pushed->page_path, SLICE("/page?q")));
+    assert_true(slice_equal(headers_value(&pushed->request.headers, HEADER_ACCEPT),
+                            SLICE("text/css")));
+    assert_int_equal(pushed->request_state, EXCHANGE_REQUEST_ENDED);
+    answer(page, 10, NULL);
+    answer(pushed, 20, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nHEADERS 1 200\nHEADERS 2 200\nDATA 1 10 end\n"
+                     "DATA 2 20 end\n");
+    assert_text(&h2_peer_stream(peer, 2)->promised,
+                ":method: GET\n:scheme: http\n:authority: a.example\n:path: /a.css\n"
+                "accept: text/css\n");
+    assert_record(peer, "start GET http a.example/page?q\nstart GET http a.example/a.css\n"
+                        "closed none\nclosed none\n");
+    h2_peer_destroy(peer);
+}
+
+// At the request and at an interim response, before the origin has answered.
+static void test_promise_before_the_origin_answers(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    answer(promise(page, "/a.css", style), 20, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nHEADERS 2 200\nDATA 2 20 end\n");
+    struct exchange *second = promise(page, "/b.js", style);
+    struct response_head interim = {.status = 103};
+    headers_init(&interim.headers, page->arena);
+    exchange_send_interim(page, &interim);
+    assert_log(peer, "PUSH_PROMISE 1 4 /b.js\nHEADERS 1 103\n");
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    answer(second, 30, NULL); // the page is gone by now
+    assert_log(peer, "HEADERS 4 200\nDATA 4 30 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_pushed_does_not_promise(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    assert_int_equal(exchange_promise_room(pushed), 0);
+    assert_true(exchange_promise_room(page) > 0);
+    answer(page, 10, NULL);
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(pushed, 10, NULL);
+    h2_peer_destroy(peer);
+}
+
+// A promise that can't be kept is taken back: there is no error page for a push.
+static void test_failed_push(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *unwanted = promise(page, "/a.css", style);
+    struct exchange *cut = promise(page, "/b.css", style);
+    struct exchange *refused = promise(page, "/c.css", style);
+    answer(page, 10, NULL);
+    exchange_fail(unwanted, FAULT_PUSH_UNWANTED);
+    fake_handler_send_head(cut, 200, 100);
+    exchange_send_body(cut, SLICE("part"));
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nPUSH_PROMISE 1 4 /b.css\n"
+                     "PUSH_PROMISE 1 6 /c.css\nHEADERS 1 200\nRST_STREAM 2 CANCEL\n"
+                     "HEADERS 4 200\nDATA 1 10 end\nDATA 4 4\n");
+    exchange_fail(cut, FAULT_ORIGIN_CUT);
+    exchange_fail(refused, FAULT_ORIGIN_REFUSED);
+    assert_log(peer, "RST_STREAM 4 INTERNAL_ERROR\nRST_STREAM 6 INTERNAL_ERROR\n");
+    assert_int_equal(peer->handler.closed, 4);
+    h2_peer_destroy(peer);
+}
+
+// --- clients that want none, or not so many -------------------------------------------------------
+
+static void test_push_disabled(void **state) {
+    (void)state;
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+    struct h2_peer *peer = connect_with(settings, 1);
+    struct exchange *page = ask(peer, "GET /page");
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    h2_peer_destroy(peer);
+}
+
+// The promise is made, and before it leaves the client's SETTINGS forbid it.
+static void test_push_disabled_in_the_same_turn(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    assert_non_null(promise(page, "/a.css", style));
+    const nghttp2_settings_entry off[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+    nghttp2_submit_settings(peer->ng, NGHTTP2_FLAG_NONE, off, 1);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    assert_int_equal(peer->handler.closed, 2);
+    page = ask(peer, "GET /page");
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(page, 10, NULL);
+    h2_peer_destroy(peer);
+}
+
+static void test_room_is_what_the_client_allows(void **state) {
+    (void)state;
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2}};
+    struct h2_peer *peer = connect_with(settings, 1);
+    struct exchange *page = ask(peer, "GET /page");
+    assert_int_equal(exchange_promise_room(page), 2);
+    struct exchange *first = promise(page, "/1", style);
+    assert_int_equal(exchange_promise_room(page), 1);
+    struct exchange *second = promise(page, "/2", style);
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(first, 5, NULL);
+    h2_peer_turn(peer);
+    assert_int_equal(exchange_promise_room(page), 1);
+    answer(second, 5, NULL);
+    h2_peer_turn(peer);
+    assert_int_equal(exchange_promise_room(page), 2);
+    answer(page, 5, NULL);
+    h2_peer_destroy(peer);
+}
+
+static void test_no_concurrent_streams_no_promises(void **state) {
+    (void)state;
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0}};
+    struct h2_peer *peer = connect_with(settings, 1);
+    struct exchange *page = ask(peer, "GET /page");
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_client_refuses_a_promise(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    promise(page, "/a.css", style);
+    struct exchange *second = promise(page, "/b.css", style);
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    fake_handler_record(&peer->handler);
+    h2_peer_reset(peer, 2, NGHTTP2_CANCEL);
+    assert_log(peer, "");
+    assert_record(peer, "closed client_reset\n");
+    fake_handler_send_head(second, 200, 100);
+    exchange_send_body(second, SLICE("part"));
+    assert_log(peer, "HEADERS 4 200\nDATA 4 4\n");
+    h2_peer_reset(peer, 4, NGHTTP2_REFUSED_STREAM);
+    assert_log(peer, "");
+    assert_record(peer, "closed client_reset\n");
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    h2_peer_destroy(peer);
+}
+
+// The answer to the promise is on its way when the client's refusal comes.
+static void test_client_refuses_what_is_being_sent(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    answer(pushed, 60000, NULL);
+    h2_peer_reset(peer, 2, NGHTTP2_CANCEL);
+    assert_log(peer, "");
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    assert_int_equal(peer->handler.closed, 2);
+    h2_peer_destroy(peer);
+}
+
+// The client gives the page up before its promises have left: they die with it, each told once.
+static void test_page_is_reset_before_promises_leave(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    promise(page, "/a.css", style);
+    answer(promise(page, "/b.css", style), 100, NULL);
+    h2_peer_reset(peer, 1, NGHTTP2_CANCEL);
+    assert_log(peer, "");
+    assert_int_equal(peer->handler.started, 3);
+    assert_int_equal(peer->handler.closed, 3);
+    page = ask(peer, "GET /page");
+    assert_true(exchange_promise_room(page) > 0);
+    answer(page, 1, NULL);
+    h2_peer_destroy(peer);
+}
+
+// What was promised is kept, although the page was given up.
+static void test_page_is_reset_after_promises_left(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\n");
+    h2_peer_reset(peer, 1, NGHTTP2_CANCEL);
+    h2_peer_turn(peer);
+    answer(pushed, 100, NULL);
+    assert_log(peer, "HEADERS 2 200\nDATA 2 100 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_no_promise_after_goaway(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\n");
+    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 2, NGHTTP2_NO_ERROR, NULL, 0);
+    h2_peer_turn(peer);
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    assert_false(h2_peer_is_closed(peer)); // what was promised is kept
+    answer(pushed, 20, NULL);
+    assert_log(peer, "HEADERS 2 200\nDATA 2 20 end\n");
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+// The client has not seen the promise when it says which is the last it takes.
+static void test_goaway_names_an_earlier_promise(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    promise(page, "/a.css", style);
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
+    h2_peer_turn(peer);
+    assert_int_equal(peer->handler.closed, 1);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+// --- order on the wire ----------------------------------------------------------------------------
+
+// The page's first 16 KB stand before all, then styles, the rest of the page, images by turns.
+static void test_order_of_a_page(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *image1 = promise(page, "/1.png", image);
+    struct exchange *css = promise(page, "/a.css", style);
+    struct exchange *image2 = promise(page, "/2.png", image);
+    answer(image1, 20000, NULL);
+    answer(css, 20000, NULL);
+    answer(image2, 20000, NULL);
+    answer(page, 60000, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /1.png\nPUSH_PROMISE 1 4 /a.css\nPUSH_PROMISE 1 6 /2.png\n"
+                     "HEADERS 1 200\nHEADERS 2 200\nHEADERS 4 200\nHEADERS 6 200\n"
+                     "DATA 1 16384\nDATA 4 20000 end\nDATA 1 43616 end\n"
+                     "DATA 2 16384\nDATA 6 16384\nDATA 2 3616 end\nDATA 6 3616 end\n");
+    h2_peer_destroy(peer);
+}
+
+// A page in pieces keeps its lead until 16 KB are out, and only then.
+static void test_lead_of_a_page_in_pieces(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *css = promise(page, "/a.css", style);
+    static const char zeros[20000];
+    fake_handler_send_head(page, 200, BODY_UNKNOWN);
+    exchange_send_body(page, slice_of(zeros, 10000));
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    answer(css, 30000, NULL);
+    exchange_send_body(page, slice_of(zeros, 5000));
+    assert_log(peer, "HEADERS 2 200\nDATA 1 5000\nDATA 2 30000 end\n");
+    exchange_send_body(page, slice_of(zeros, 5000));
+    assert_log(peer, "DATA 1 5000\n");
+    struct exchange *other = ask(peer, "GET /urgent\npriority: u=1");
+    answer(other, 30000, NULL);
+    exchange_send_body(page, slice_of(zeros, 20000));
+    exchange_finish(page, NULL);
+    assert_log(peer, "HEADERS 3 200\nDATA 3 30000 end\nDATA 1 20000 end\n");
+    h2_peer_destroy(peer);
+}
+
+// Who asks without an urgency, who with one; what the origin says; what the client says later.
+static void test_priorities(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *second;         // requests
+        const char *update_first;           // PRIORITY_UPDATE
+        const char *origin_first;           // priority field of the response
+        bool is_first_ahead;
+    } cases[] = {
+        {"GET /1", "GET /2", NULL, NULL, true},
+        {"GET /1", "GET /2\npriority: u=1", NULL, NULL, false},
+        {"GET /1\npriority: u=5", "GET /2", NULL, NULL, false},
+        {"GET /1", "GET /2", NULL, "u=6", false},
+        {"GET /1\npriority: u=5", "GET /2", NULL, "u=1", true},
+        {"GET /1\npriority: u=5", "GET /2", NULL, "nonsense", false},
+        {"GET /1", "GET /2", "u=6", NULL, false},
+        {"GET /1\npriority: u=5", "GET /2", "u=1", NULL, true},
+        {"GET /1", "GET /2", "u=1", "u=6", true},
+        {"GET /1", "GET /2", "u=6", "u=1", false},
+        {"GET /1\npriority: u=0", "GET /2", "u=6", "u=1", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct h2_peer *peer = connect_wide();
+        struct exchange *first = ask(peer, cases[i].first);
+        struct exchange *second = ask(peer, cases[i].second);
+        if (cases[i].update_first != NULL) {
+            h2_peer_update_priority(peer, 1, cases[i].update_first);
+        }
+        answer(first, 20000, cases[i].origin_first);
+        answer(second, 20000, NULL);
+        h2_peer_turn(peer);
+        const char *log = h2_peer_log(peer);
+        const char *expected =
+            cases[i].is_first_ahead
+                ? "HEADERS 1 200\nHEADERS 3 200\nDATA 1 20000 end\nDATA 3 20000 end\n"
+                : "HEADERS 1 200\nHEADERS 3 200\nDATA 3 20000 end\nDATA 1 20000 end\n";
+        if (strcmp(log, expected) != 0) {
+            fail_msg("case %zu: %s", i, log);
+        }
+        h2_peer_destroy(peer);
+    }
+}
+
+static void test_origin_moves_a_push(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *first = promise(page, "/1.css", style);
+    struct exchange *second = promise(page, "/2.css", style);
+    answer(page, 10, NULL);
+    answer(first, 20000, "u=6");
+    answer(second, 20000, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /1.css\nPUSH_PROMISE 1 4 /2.css\nHEADERS 1 200\n"
+                     "HEADERS 2 200\nHEADERS 4 200\nDATA 1 10 end\nDATA 4 20000 end\n"
+                     "DATA 2 20000 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_client_moves_a_push(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *first = promise(page, "/1.css", style);
+    struct exchange *second = promise(page, "/2.css", style);
+    answer(page, 10, NULL);
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    h2_peer_update_priority(peer, 4, "u=0");
+    answer(first, 20000, NULL);
+    answer(second, 20000, "u=7");
+    assert_log(peer, "HEADERS 2 200\nHEADERS 4 200\nDATA 4 20000 end\nDATA 2 20000 end\n");
+    h2_peer_destroy(peer);
+}
+
+// Said before the request itself came (RFC 9218 section 7.1), it wins over the origin as well.
+static void test_client_says_so_beforehand(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    h2_peer_update_priority(peer, 1, "u=1");
+    struct exchange *first = ask(peer, "GET /1");
+    struct exchange *second = ask(peer, "GET /2");
+    answer(first, 20000, "u=6");
+    answer(second, 20000, NULL);
+    assert_log(peer, "HEADERS 1 200\nHEADERS 3 200\nDATA 1 20000 end\nDATA 3 20000 end\n");
+    h2_peer_destroy(peer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promise_goes_first),
+        cmocka_unit_test(test_promise_before_the_origin_answers),
+        cmocka_unit_test(test_pushed_does_not_promise),
+        cmocka_unit_test(test_failed_push),
+        cmocka_unit_test(test_push_disabled),
+        cmocka_unit_test(test_push_disabled_in_the_same_turn),
+        cmocka_unit_test(test_room_is_what_the_client_allows),
+        cmocka_unit_test(test_no_concurrent_streams_no_promises),
+        cmocka_unit_test(test_client_refuses_a_promise),
+        cmocka_unit_test(test_client_refuses_what_is_being_sent),
+        cmocka_unit_test(test_page_is_reset_before_promises_leave),
+        cmocka_unit_test(test_page_is_reset_after_promises_left),
+        cmocka_unit_test(test_no_promise_after_goaway),
+        cmocka_unit_test(test_goaway_names_an_earlier_promise),
+        cmocka_unit_test(test_order_of_a_page),
+        cmocka_unit_test(test_lead_of_a_page_in_pieces),
+        cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_origin_moves_a_push),
+        cmocka_unit_test(test_client_moves_a_push),
+        cmocka_unit_test(test_client_says_so_beforehand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
