@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the three files of origin/ share: origin_pool.c (connections and lines), origin_conn.c (one
+// HTTP/1.1 connection) and origin_call.c (one request). Private to this folder.
+#ifndef OUTRIDER_ORIGIN_ORIGIN_IMPL_H
+#define OUTRIDER_ORIGIN_ORIGIN_IMPL_H
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "http/h1_reader.h"
+#include "net/conn.h"
+#include "net/dialer.h"
+#include "net/timer.h"
+#include "origin/origin_call.h"
+#include "origin/origin_pool.h"
+
+struct origin_conn;
+
+// One origin as this worker sees it.
+struct origin {
+    struct origin_pool *pool;
+    const struct config_origin *config;
+    unsigned max_connections, max_idle, max_waiting; // this worker's part
+    struct list idle;                                // of origin_conn, the most recently used first
+    struct list waiting; // of origin_call: pages first, pushes behind them
+    unsigned idle_count, busy_count, dialing_count, waiting_count;
+    unsigned push_count; // busy or dialing for a push
+    uint64_t warned_ms;  // when the log last said that this origin can't be reached
+};
+
+struct origin_pool {
+    struct loop *loop;
+    const struct config *config;
+    struct h1_reader_limits reader_limits;
+    struct origin *origins;
+    size_t origin_count;
+    struct timer sweep_timer; // ends what is idle or waits too long; runs only while there is any
+    unsigned open_conns;      // origin_conns that are not freed yet
+    uint64_t opened, reused, retried;
+    bool is_destroyed; // waits for open_conns and the timer
+    bool is_timer_closed;
+};
+
+enum origin_call_state {
+    ORIGIN_CALL_WAITING,   // for a free connection
+    ORIGIN_CALL_DIALING,   // for a new connection to be made
+    ORIGIN_CALL_SENDING,   // for the final head; the request may still be on its way
+    ORIGIN_CALL_RECEIVING, // for the rest of the response
+    ORIGIN_CALL_ENDED,     // told the user, or cancelled
+};
+
+struct origin_call {
+    struct list_link waiting; // in origin->waiting
+    struct origin *origin;
+    struct arena *arena;
+    const struct request_head *head;
+    const struct origin_call_events *events;
+    void *user;
+    enum origin_call_state state;
+    struct origin_conn *conn; // while sending or receiving
+    struct dialer *dialer;    // while dialing
+    struct buffer early;      // content that came before the connection, at most a client's window
+    const struct headers *trailers;
+    unsigned max_push; // connections of this origin that pushes of this route may use
+    bool is_push, is_retry;
+    bool is_request_ended;
+    bool was_reused;
+    bool has_response_bytes;
+    bool has_sent_content;
+    uint64_t started_ms;
+    struct loop_task fail_task; // a fault found inside origin_call_start is told later
+    enum fault fault;
+};
+
+enum origin_conn_state {
+    ORIGIN_CONN_IDLE,    // in the pool; any byte or end closes it
+    ORIGIN_CONN_BUSY,    // serves a call
+    ORIGIN_CONN_CLOSING, // waits for the conn's on_end
+};
+
+struct origin_conn {
+    struct list_link idle;
+    struct origin *origin;
+    struct conn *conn;
+    struct h1_reader *reader;
+    enum origin_conn_state state;
+    struct origin_call *call;
+    uint64_t id;           // "o3" in logs
+    uint64_t served;       // responses completed
+    uint64_t last_ms;      // when the origin last moved: gave or took a byte
+    uint64_t idle_ms;      // how long it may be idle: the option or the origin's Keep-Alive
+    size_t content_unsent; // request content written, not yet reported as taken
+    struct loop_task taken_task;
+    bool is_complete; // the response ended inside this feed
+    bool is_keep_alive;
+    bool is_paused; // the user had no room
+    const struct headers *trailers;
+};
+
+// --- origin_pool.c ---
+// A connection for the call: an idle one, a new one, or a place in the line; never calls back.
+void origin_pool_ask(struct origin_call *call);
+// The call waits or dials no longer (cancelled).
+void origin_pool_forget(struct origin_call *call);
+// The call left its connection; others may be served.
+void origin_pool_release(struct origin *origin, bool was_push);
+void origin_pool_store(struct origin_conn *oc);  // idle from now on
+void origin_pool_remove(struct origin_conn *oc); // no longer idle
+void origin_pool_on_conn_freed(struct origin_pool *pool);
+
+// --- origin_conn.c ---
+struct origin_conn *origin_conn_create(struct origin *origin, struct conn *take_conn);
+void origin_conn_send(struct origin_conn *oc, struct origin_call *call);
+void origin_conn_write(struct origin_conn *oc, struct slice bytes);
+void origin_conn_finish_request(struct origin_conn *oc);
+void origin_conn_resume(struct origin_conn *oc);
+// Lets go of the call and closes; legal in every state.
+void origin_conn_abandon(struct origin_conn *oc);
+
+// --- origin_call.c ---
+void origin_call_on_conn(struct origin_call *call, struct origin_conn *oc); // send now
+// The last word to the user; the call's memory may be gone afterwards.
+void origin_call_end(struct origin_call *call, const struct headers *trailers);
+void origin_call_fail(struct origin_call *call, enum fault fault);
+void origin_call_set_state(struct origin_call *call, enum origin_call_state next);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "origin/origin_pool.h"
+
+#include "base/alloc.h"
+#include "base/ensure.h"
+#include "base/log.h"
+#include "origin_impl.h"
+
+// How often idle connections and waiting calls are looked at while there are any.
+enum { SWEEP_MS = 250, WARN_EVERY_MS = 10000 };
+
+static void origin_init(struct origin *origin, struct origin_pool *pool,
+                        const struct config_origin *config, unsigned workers);
+static unsigned part(uint32_t whole, unsigned workers);
+static bool can_dial(const struct origin *origin, const struct origin_call *call);
+static bool push_is_over_share(const struct origin *origin, const struct origin_call *call);
+static void take(struct origin_call *call, struct origin_conn *oc);
+static void dial(struct origin_call *call);
+static void on_connected(void *user, struct conn *take_conn);
+static void on_dial_failed(void *user, enum fault fault);
+static void warn_unreachable(struct origin *origin, enum fault fault);
+static void wait_in_line(struct origin_call *call);
+static void refuse(struct origin_call *call);
+static void on_refused(struct loop_task *task);
+static void serve_waiting(struct origin *origin);
+static void start_sweeping(struct origin_pool *pool);
+static void on_sweep(struct timer *timer);
+static bool sweep_origin(struct origin *origin, uint64_t now);
+static void close_idle(struct origin_conn *oc);
+static void on_timer_closed(struct timer *timer);
+static void free_when_done(struct origin_pool *pool);
+
+struct origin_pool *origin_pool_create(struct loop *loop, const struct config *config,
+                                       unsigned workers) {
+    struct origin_pool *pool = alloc_new(struct origin_pool);
+    pool->loop = loop;
+    pool->config = config;
+    pool->reader_limits = (struct h1_reader_limits){
+        .head_bytes = config->limits.response_head_bytes,
+        .field_bytes = config->limits.response_head_bytes,
+        .head_fields = config->limits.response_head_fields,
+        .uri_bytes = config->limits.response_head_bytes,
+        .cookie_crumbs = config->limits.response_head_fields,
+        .cookie_bytes = config->limits.response_head_bytes,
+        .interim_responses = config->limits.interim_responses,
+        .interim_bytes = config->limits.interim_bytes,
+        .chunk_extension_bytes = 16384,
+    };
+    pool->origin_count = config->origin_count;
+    pool->origins = alloc_zeroed(config->origin_count, sizeof(struct origin));
+    for (size_t i = 0; i < config->origin_count; i++) {
+        origin_init(&pool->origins[i], pool, &config->origins[i], workers);
+    }
+    timer_init(&pool->sweep_timer, loop, on_sweep);
+    return pool;
+}
+
+static void origin_init(struct origin *origin, struct origin_pool *pool,
+                        const struct config_origin *config, unsigned workers) {
+    origin->pool = pool;
+    origin->config = config;
+    origin->max_connections = part(config->max_connections, workers);
+    origin->max_idle = part(config->max_idle, workers);
+    origin->max_waiting = part(config->max_waiting, workers);
+    list_init(&origin->idle);
+    list_init(&origin->waiting);
+}
+
+static unsigned part(uint32_t whole, unsigned workers) {
+    unsigned share = whole / workers;
+    return share > 0 ? share : 1;
+}
+
+// --- a call asks for a connection ---------------------------------------------------------------
+
+void origin_pool_ask(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    struct list_link *idle = call->is_retry ? NULL : list_first(&origin->idle);
+    if (push_is_over_share(origin, call)) {
+        wait_in_line(call);
+    } else if (idle != NULL) {
+        take(call, LIST_ENTRY(idle, struct origin_conn, idle));
+    } else if (can_dial(origin, call)) {
+        dial(call);
+    } else {
+        wait_in_line(call);
+    }
+}
+
+static bool can_dial(const struct origin *origin, const struct origin_call *call) {
+    return origin->busy_count + origin->dialing_count < origin->max_connections &&
+           !push_is_over_share(origin, call);
+}
+
+// Pushes may use a part of the connections only, so that they never stand in a page's way.
+static bool push_is_over_share(const struct origin *origin, const struct origin_call *call) {
+    return call->is_push && origin->push_count >= call->max_push;
+}
+
+static void take(struct origin_call *call, struct origin_conn *oc) {
+    struct origin *origin = call->origin;
+    origin_pool_remove(oc);
+    origin->busy_count++;
+    origin->push_count += call->is_push;
+    origin->pool->reused++;
+    origin_call_on_conn(call, oc);
+}
+
+static void dial(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    const struct config_origin *config = origin->config;
+    origin_call_set_state(call, ORIGIN_CALL_DIALING);
+    origin->dialing_count++;
+    origin->push_count += call->is_push;
+    struct dialer_target target = {.is_unix = config->kind == CONFIG_ORIGIN_UNIX,
+                                   .host = config->host,
+                                   .port = config->port,
+                                   .path = config->path};
+    call->dialer = dialer_start(origin->pool->loop, &target, config->connect_ms, on_connected,
+                                on_dial_failed, call);
+}
+
+static void on_connected(void *user, struct conn *take_conn) {
+    struct origin_call *call = user;
+    struct origin *origin = call->origin;
+    call->dialer = NULL;
+    origin->dialing_count--;
+    origin->busy_count++;
+    origin->pool->opened++;
+    origin_call_on_conn(call, origin_conn_create(origin, take_conn));
+}
+
+static void on_dial_failed(void *user, enum fault fault) {
+    struct origin_call *call = user;
+    call->dialer = NULL;
+    warn_unreachable(call->origin, fault);
+    origin_call_fail(call, fault);
+}
+
+static void warn_unreachable(struct origin *origin, enum fault fault) {
+    uint64_t now = loop_now(origin->pool->loop);
+    if (origin->warned_ms == 0 || now - origin->warned_ms >= WARN_EVERY_MS) {
+        origin->warned_ms = now;
+        log_warn("origin_pool", origin->config->name, "%s fault=%s", fault_text(fault),
+                 fault_name(fault));
+    }
+}
+
+// --- the line -------------------------------------------------------------------------------------
+
+static void wait_in_line(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    if (origin->waiting_count >= origin->max_waiting) {
+        refuse(call);
+        return;
+    }
+    struct list_link *position = &origin->waiting.head;
+    if (!call->is_push) { // before the first push
+        LIST_EACH(&origin->waiting, link) {
+            if (LIST_ENTRY(link, struct origin_call, waiting)->is_push) {
+                position = link;
+                break;
+            }
+        }
+    }
+    list_insert_before(position, &call->waiting);
+    origin->waiting_count++;
+    start_sweeping(origin->pool);
+}
+
+// Told at the end of the turn, since no event may come before origin_call_start returned.
+static void refuse(struct origin_call *call) {
+    call->fail_task.run = on_refused;
+    loop_defer(call->origin->pool->loop, &call->fail_task);
+}
+
+static void on_refused(struct loop_task *task) {
+    origin_call_fail(LIST_ENTRY(task, struct origin_call, fail_task), FAULT_ORIGIN_BUSY);
+}
+
+void origin_pool_forget(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    if (list_link_is_in_list(&call->waiting)) {
+        list_remove(&call->waiting);
+        origin->waiting_count--;
+    }
+    if (call->state == ORIGIN_CALL_DIALING) {
+        if (call->dialer != NULL) {
+            dialer_cancel(call->dialer);
+            call->dialer = NULL;
+        }
+        origin->dialing_count--;
+        origin->push_count -= call->is_push;
+        serve_waiting(origin);
+    }
+}
+
+void origin_pool_release(struct origin *origin, bool was_push) {
+    origin->busy_count--;
+    origin->push_count -= was_push;
+    serve_waiting(origin);
+}
+
+static void serve_waiting(struct origin *origin) {
+    LIST_EACH(&origin->waiting, link) {
+        struct origin_call *call = LIST_ENTRY(link, struct origin_call, waiting);
+        bool has_idle = !list_is_empty(&origin->idle) && !call->is_retry;
+        if (push_is_over_share(origin, call)) {
+            return; // pushes stand behind the pages
+        }
+        if (!has_idle && !can_dial(origin, call)) {
+            return;
+        }
+        list_remove(&call->waiting);
+        origin->waiting_count--;
+        origin_pool_ask(call);
+    }
+}
+
+// --- idle connections -----------------------------------------------------------------------------
+
+void origin_pool_store(struct origin_conn *oc) {
+    struct origin *origin = oc->origin;
+    list_prepend(&origin->idle, &oc->idle);
+    origin->idle_count++;
+    if (origin->idle_count > origin->max_idle) {
+        close_idle(LIST_ENTRY(list_last(&origin->idle), struct origin_conn, idle));
+    }
+    start_sweeping(origin->pool);
+}
+
+void origin_pool_remove(struct origin_conn *oc) {
+    ensure(list_link_is_in_list(&oc->idle));
+    list_remove(&oc->idle);
+    oc->origin->idle_count--;
+}
+
+static void close_idle(struct origin_conn *oc) {
+    origin_pool_remove(oc);
+    origin_conn_abandon(oc);
+}
+
+static void start_sweeping(struct origin_pool *pool) {
+    if (pool->sweep_timer.deadline_ms == 0 && !pool->is_destroyed) {
+        timer_start(&pool->sweep_timer, SWEEP_MS);
+    }
+}
+
+static void on_sweep(struct timer *timer) {
+    struct origin_pool *pool = LIST_ENTRY(timer, struct origin_pool, sweep_timer);
+    uint64_t now = loop_now(pool->loop);
+    bool has_more = false;
+    for (size_t i = 0; i < pool->origin_count; i++) {
+        has_more |= sweep_origin(&pool->origins[i], now);
+    }
+    if (has_more) {
+        timer_start(timer, SWEEP_MS);
+    }
+}
+
+static bool sweep_origin(struct origin *origin, uint64_t now) {
+    LIST_EACH(&origin->idle, link) {
+        struct origin_conn *oc = LIST_ENTRY(link, struct origin_conn, idle);
+        if (now - oc->last_ms >= oc->idle_ms) {
+            close_idle(oc);
+        }
+    }
+    for (;;) { // the user may do anything inside fail, so look from the front each time
+        struct origin_call *late = NULL;
+        LIST_EACH(&origin->waiting, link) {
+            struct origin_call *call = LIST_ENTRY(link, struct origin_call, waiting);
+            if (now - call->started_ms >= origin->config->first_byte_ms) {
+                late = call;
+                break;
+            }
+        }
+        if (late == NULL) {
+            break;
+        }
+        origin_call_fail(late, FAULT_ORIGIN_BUSY);
+    }
+    return origin->idle_count > 0 || origin->waiting_count > 0;
+}
+
+// --- the end ----------------------------------------------------------------------------------------
+
+void origin_pool_destroy(struct origin_pool *take_pool) {
+    struct origin_pool *pool = take_pool;
+    if (pool == NULL) {
+        return;
+    }
+    pool->is_destroyed = true;
+    for (size_t i = 0; i < pool->origin_count; i++) {
+        struct origin *origin = &pool->origins[i];
+        ensure(origin->busy_count == 0 && origin->dialing_count == 0);
+        ensure(origin->waiting_count == 0);
+        LIST_EACH(&origin->idle, link) {
+            close_idle(LIST_ENTRY(link, struct origin_conn, idle));
+        }
+    }
+    timer_close(&pool->sweep_timer, on_timer_closed);
+}
+
+void origin_pool_on_conn_freed(struct origin_pool *pool) {
+    pool->open_conns--;
+    free_when_done(pool);
+}
+
+static void on_timer_closed(struct timer *timer) {
+    struct origin_pool *pool = LIST_ENTRY(timer, struct origin_pool, sweep_timer);
+    pool->is_timer_closed = true;
+    free_when_done(pool);
+}
+
+static void free_when_done(struct origin_pool *pool) {
+    if (pool->is_destroyed && pool->is_timer_closed && pool->open_conns == 0) {
+        free(pool->origins);
+        free(pool);
+    }
+}
+
+struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool) {
+    struct origin_pool_counts counts = {
+        .opened = pool->opened, .reused = pool->reused, .retried = pool->retried};
+    for (size_t i = 0; i < pool->origin_count; i++) {
+        const struct origin *origin = &pool->origins[i];
+        counts.idle += origin->idle_count;
+        counts.busy += origin->busy_count;
+        counts.dialing += origin->dialing_count;
+        counts.waiting += origin->waiting_count;
+    }
+    return counts;
+}
