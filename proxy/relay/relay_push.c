@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "relay_impl.h"
+
+static void carry_out(struct relay_exchange *r, enum push_moment moment,
+                      const struct response_head *head, struct push_plan *plan);
+static bool has_nothing_to_plan(const struct relay_exchange *r, const struct response_head *head);
+static unsigned open_room(const struct relay_exchange *r);
+static void make_promise(struct relay_exchange *r, const struct push_promise *promise);
+static void rewrite_links(struct response_head *head, const struct push_plan *plan);
+static bool is_behind_proxy(const struct exchange *x);
+static bool is_unfit(const void *user, struct slice authority, struct slice path,
+                     bool has_credentials);
+static bool has_credentials(const struct request_head *request);
+static struct relay_client *client_of(const struct exchange *x);
+static struct relay_client *remember_client(struct relay_exchange *r);
+static void destroy_client(void *memory);
+static struct slice describe_skipped(struct relay_exchange *r);
+
+// --- what the client asks for itself ------------------------------------------------------------
+
+void relay_push_note_request(struct relay_exchange *r) {
+    struct exchange *x = r->exchange;
+    if (x->is_promised) {
+        r->promise_has_credentials = has_credentials(&x->request);
+        r->page_had_credentials = x->page != NULL && has_credentials(&x->page->request);
+        r->pusher = client_of(x);
+        r->pusher->open_promises++;
+        return;
+    }
+    struct relay_client *client = remember_client(r);
+    if (client != NULL && slice_equal(x->request.method, SLICE("GET"))) {
+        push_diary_add(client->diary, x->request.authority, x->request.path);
+    }
+}
+
+// Only a client that takes promises needs a diary.
+static struct relay_client *remember_client(struct relay_exchange *r) {
+    struct exchange *x = r->exchange;
+    if (x->client->memory == NULL && exchange_promise_room(x) > 0) {
+        struct relay_client *client = alloc_new(struct relay_client);
+        client->diary = push_diary_create(r->relay->seed);
+        x->client->memory = client;
+        x->client->memory_destroy = destroy_client;
+    }
+    return x->client->memory;
+}
+
+static struct relay_client *client_of(const struct exchange *x) {
+    return x->client->memory;
+}
+
+static void destroy_client(void *memory) {
+    struct relay_client *client = memory;
+    push_diary_destroy(client->diary);
+    free(client);
+}
+
+// --- the three moments --------------------------------------------------------------------------
+
+void relay_push_at_request(struct relay_exchange *r) {
+    struct push_plan plan;
+    carry_out(r, PUSH_AT_REQUEST, NULL, &plan);
+}
+
+void relay_push_at_interim(struct relay_exchange *r, struct response_head *head) {
+    struct push_plan plan;
+    carry_out(r, PUSH_AT_INTERIM, head, &plan);
+    if (plan.has_rewritten_links) {
+        rewrite_links(head, &plan);
+    }
+}
+
+void relay_push_at_head(struct relay_exchange *r, struct response_head *head) {
+    struct push_plan plan;
+    carry_out(r, PUSH_AT_HEAD, head, &plan);
+    if (plan.has_rewritten_links) {
+        rewrite_links(head, &plan);
+    }
+    const struct exchange *x = r->exchange;
+    if (x->is_promised && r->route->push.is_marked) {
+        headers_set_id(&head->headers, HEADER_X_HTTP2_PUSH, SLICE("pushed"));
+    }
+}
+
+static void carry_out(struct relay_exchange *r, enum push_moment moment,
+                      const struct response_head *head, struct push_plan *plan) {
+    struct exchange *x = r->exchange;
+    const struct relay_client *client = client_of(x);
+    *plan = (struct push_plan){0};
+    if (has_nothing_to_plan(r, head)) {
+        return;
+    }
+    struct push_question question = {
+        .moment = moment,
+        .request = &x->request,
+        .response = head,
+        .policy = &r->route->push,
+        .declared = r->route->declared_push,
+        .declared_count = r->route->declared_push_count,
+        .diary = client != NULL ? client->diary : NULL,
+        .is_unfit = is_unfit,
+        .unfit_user = r,
+        .is_promised = x->is_promised,
+        .is_behind_proxy = is_behind_proxy(x),
+        .room = open_room(r),
+        .is_full = client != NULL && client->open_promises >= r->route->push.max_open,
+        .already_promised = x->story.promised,
+        .used = r->used,
+        .used_count = r->used_count,
+    };
+    push_plan_make(&question, x->arena, plan);
+    r->used = plan->used;
+    r->used_count = plan->used_count;
+    for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
+        r->outcomes[i] += plan->outcomes[i];
+    }
+    for (size_t i = 0; i < plan->promise_count; i++) {
+        make_promise(r, &plan->promises[i]);
+    }
+}
+
+// Most responses: no Link, nothing declared.
+static bool has_nothing_to_plan(const struct relay_exchange *r, const struct response_head *head) {
+    return r->route->declared_push_count == 0 &&
+           (head == NULL || !headers_has(&head->headers, HEADER_LINK));
+}
+
+// What the client's limits and our own leave on this connection.
+static unsigned open_room(const struct relay_exchange *r) {
+    const struct relay_client *client = client_of(r->exchange);
+    if (client == NULL || client->open_promises >= r->route->push.max_open) {
+        return 0;
+    }
+    unsigned own = r->route->push.max_open - client->open_promises;
+    unsigned front = exchange_promise_room(r->exchange);
+    return front < own ? front : own;
+}
+
+static void make_promise(struct relay_exchange *r, const struct push_promise *promise) {
+    struct exchange *x = r->exchange;
+    if (exchange_promise(x, &promise->request, promise->priority) == NULL) {
+        r->outcomes[PUSH_REASON_PROMISED]--;
+        r->outcomes[PUSH_REASON_CLIENT]++;
+        return;
+    }
+    x->story.promised++;
+    push_diary_add(client_of(x)->diary, promise->request.authority, promise->request.path);
+}
+
+static void rewrite_links(struct response_head *head, const struct push_plan *plan) {
+    headers_remove(&head->headers, HEADER_LINK);
+    for (size_t i = 0; i < plan->rewritten_link_count; i++) {
+        headers_add_id(&head->headers, HEADER_LINK, plan->rewritten_links[i]);
+    }
+}
+
+// One connection from another proxy carries many people: what is pushed may reach the wrong one.
+static bool is_behind_proxy(const struct exchange *x) {
+    const struct headers *headers = &x->request.headers;
+    return !x->client->is_trusted_proxy &&
+           (headers_has(headers, HEADER_VIA) || headers_has(headers, HEADER_FORWARDED) ||
+            headers_has(headers, HEADER_X_FORWARDED_FOR));
+}
+
+static bool is_unfit(const void *user, struct slice authority, struct slice path,
+                     bool page_has_credentials) {
+    const struct relay_exchange *r = user;
+    return push_unfit_has(r->relay->unfit, authority, path, page_has_credentials,
+                          exchange_now(r->exchange));
+}
+
+static bool has_credentials(const struct request_head *request) {
+    return headers_has(&request->headers, HEADER_COOKIE) ||
+           headers_has(&request->headers, HEADER_AUTHORIZATION);
+}
+
+// --- a pushed response and its end --------------------------------------------------------------
+
+bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head *head) {
+    struct exchange *x = r->exchange;
+    if (push_plan_may_deliver(head, r->page_had_credentials, r->promise_has_credentials)) {
+        return true;
+    }
+    push_unfit_add(r->relay->unfit, x->request.authority, x->request.path, head->status < 400,
+                   exchange_now(x));
+    push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
+    return false;
+}
+
+void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
+    struct exchange *x = r->exchange;
+    if (r->route != NULL && !x->is_promised) {
+        x->story.skipped = describe_skipped(r);
+    }
+    if (r->pusher == NULL) {
+        return;
+    }
+    r->pusher->open_promises--;
+    if (fault == FAULT_NONE || fault == FAULT_CLIENT_RESET) {
+        push_diary_note_outcome(r->pusher->diary, fault == FAULT_CLIENT_RESET);
+    }
+    r->pusher = NULL;
+}
+
+// "nopush:1,already:3" for the access log; empty when nothing was skipped.
+static struct slice describe_skipped(struct relay_exchange *r) {
+    char text[512];
+    size_t length = 0;
+    for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
+        if (i == PUSH_REASON_PROMISED || r->outcomes[i] == 0) {
+            continue;
+        }
+        int written =
+            snprintf(text + length, sizeof(text) - length, "%s%s:%u", length > 0 ? "," : "",
+                     push_plan_reason_name((enum push_reason)i), r->outcomes[i]);
+        if (written < 0 || (size_t)written >= sizeof(text) - length) {
+            break;
+        }
+        length += (size_t)written;
+    }
+    return length > 0 ? arena_copy(r->exchange->arena, slice_of(text, length)) : SLICE_EMPTY;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A relay with a real configuration between a fake front and a fake origin, for test_relay.c and
+// test_relay_push.c.
+#ifndef OUTRIDER_RELAY_SCENE_H
+#define OUTRIDER_RELAY_SCENE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "config/config_yaml.h"
+#include "fake_front.h"
+#include "fake_origin_call.h"
+#include "relay/relay.h"
+
+struct scene {
+    struct config *config;
+    struct router *router;
+    struct push_unfit *unfit;
+    struct origin_pool pool;
+    struct relay relay;
+    struct fake_front front;
+};
+
+// `routes` is YAML: the value of the key. Origins: app (0) and inner (1), which has a Host of its own.
+static inline void scene_open(struct scene *s, const char *routes) {
+    char text[2048];
+    int length = snprintf(text, sizeof(text),
+                          "listeners: [{address: \"http://127.0.0.1:8080\"}]\n"
+                          "origins:\n"
+                          "  app: {url: \"http://127.0.0.1:3000\"}\n"
+                          "  inner: {url: \"http://127.0.0.1:3001\", host_header: inner.example}\n"
+                          "routes: %s\n",
+                          routes);
+    struct config_errors errors = {0};
+    s->config = config_load_text("test.yaml", text, (size_t)length, &errors);
+    config_errors_print(&errors, stderr);
+    assert_non_null(s->config);
+    s->router = router_create(s->config);
+    s->unfit = push_unfit_create(1);
+    fake_origin_init(&s->pool);
+    relay_init(&s->relay, s->config, s->router, &s->pool, s->unfit, 2);
+    fake_front_init(&s->front, s->relay.handler);
+}
+
+static inline void scene_close(struct scene *s) {
+    fake_front_finish(&s->front);
+    assert_int_equal(s->relay.exchanges, 0);
+    fake_origin_finish(&s->pool);
+    push_unfit_destroy(s->unfit);
+    router_destroy(s->router);
+    config_destroy(s->config);
+}
+
+// Another client; what the relay remembers of the first goes.
+static inline void scene_change_client(struct scene *s) {
+    fake_front_finish(&s->front);
+    fake_front_init(&s->front, s->relay.handler);
+}
+
+// Takes both records away.
+static inline void scene_forget(struct scene *s) {
+    fake_front_record(&s->front);
+    fake_origin_record(&s->pool);
+}
+
+static inline struct fake_stream *scene_get(struct scene *s, const char *path) {
+    return fake_front_start(fake_front_open(&s->front, "a.example", path));
+}
+
+static inline struct fake_stream *scene_stream(struct scene *s, unsigned number) {
+    assert_in_range(number, 1, s->front.stream_count);
+    return &s->front.streams[number - 1];
+}
+
+static inline struct origin_call *scene_call(struct scene *s, unsigned number) {
+    struct origin_call *call = fake_origin_call(&s->pool, number);
+    assert_non_null(call);
+    return call;
+}
+
+static inline struct origin_call *scene_last_call(struct scene *s) {
+    return scene_call(s, s->pool.call_count);
+}
+
+#define assert_front(s, text) assert_string_equal(fake_front_record(&(s)->front), text)
+#define assert_origin(s, text) assert_string_equal(fake_origin_record(&(s)->pool), text)
+#define assert_response_field(stream, name, text)                                                  \
+    assert_string_equal(fake_front_field(stream, &(stream)->head.headers, name), text)
+#define assert_request_field(call, name, text)                                                     \
+    assert_string_equal(fake_origin_request_field(call, name), text)
+
+#endif
