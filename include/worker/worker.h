@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread: a loop with its own listening sockets, front, relay and origin pool. Nothing that
+// changes is shared with other workers on the way of a request.
+// Owner: the server. worker_create to worker_join run on the main thread; the rest on its own.
+// States: running, draining, ended.
+#ifndef OUTRIDER_WORKER_WORKER_H
+#define OUTRIDER_WORKER_WORKER_H
+
+#include "base/log.h"
+#include "worker/generation.h"
+
+struct worker;
+
+struct worker_options {
+    struct generation *generation; // borrowed; the worker takes its sockets out of it
+    unsigned index;
+    struct log_sink *access_sink;  // borrowed, NULL: no access log
+    uint64_t seed;                 // random
+    // The worker has ended; called on its thread, the last thing it does.
+    void (*on_ended)(void *user);
+    void *user;
+};
+
+struct worker *worker_create(const struct worker_options *options);
+// No new connections; sessions end politely, then the worker ends.
+void worker_drain(struct worker *worker);
+// What is left is cut.
+void worker_abort(struct worker *worker);
+// After on_ended: waits for the thread and frees.
+void worker_join(struct worker *worker);
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/ensure.h"
+#include "config/config.h"
+#include "config/config_yaml.h"
+#include "worker/generation.h"
+#include "worker/server.h"
+
+enum exit_code { EXIT_CLEAN = 0, EXIT_CONFIG = 1, EXIT_USAGE = 2 };
+
+enum flag {
+    OPTION_ORIGIN = 256,
+    OPTION_LISTEN,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_WORKERS,
+    OPTION_ORIGIN_TIMEOUT,
+    OPTION_VERSION,
+};
+
+struct command {
+    const char *file;
+    struct config_flags flags;
+    const char **listen;
+    bool has_flags;
+    bool is_check;
+};
+
+static bool parse(int count, char **words, struct command *command, int *out_exit);
+static bool parse_flags(int count, char **words, struct command *command, int *out_exit);
+static const char **text_flag(struct command *command, int option);
+static void add_listen(struct command *command, const char *value);
+static int usage_error(const char *text, const char *word);
+static struct config *read_config(const struct command *command, struct config_errors *errors);
+static int check(struct config *take_config, struct config_errors *errors);
+static int report(struct config_errors *errors);
+static void print_help(FILE *out);
+
+int main(int argc, char **argv) {
+    struct command command = {0};
+    int exit_code = EXIT_CLEAN;
+    if (!parse(argc, argv, &command, &exit_code)) {
+        free(command.listen);
+        return exit_code;
+    }
+    struct config_errors errors = {0};
+    struct config *config = read_config(&command, &errors);
+    free(command.listen);
+    if (config == NULL) {
+        return report(&errors);
+    }
+    if (command.is_check) {
+        return check(config, &errors);
+    }
+    return server_run(config);
+}
+
+// False when there is nothing to run; *out_exit then says how to leave.
+static bool parse(int count, char **words, struct command *command, int *out_exit) {
+    if (count > 1 && strcmp(words[1], "check") == 0) {
+        command->is_check = true;
+        words[1] = words[0];
+        words++;
+        count--;
+    }
+    command->listen = alloc_zeroed((size_t)count, sizeof(command->listen[0]));
+    if (!parse_flags(count, words, command, out_exit)) {
+        return false;
+    }
+    if (optind < count) {
+        *out_exit = usage_error("unexpected argument", words[optind]);
+        return false;
+    }
+    if (command->file != NULL && command->has_flags) {
+        *out_exit = usage_error("a configuration file and flags exclude each other", NULL);
+        return false;
+    }
+    if (command->file == NULL && command->flags.origin == NULL) {
+        *out_exit = usage_error("say -c FILE or --origin URL", NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_flags(int count, char **words, struct command *command, int *out_exit) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"origin", required_argument, NULL, OPTION_ORIGIN},
+        {"listen", required_argument, NULL, OPTION_LISTEN},
+        {"cert", required_argument, NULL, OPTION_CERT},
+        {"key", required_argument, NULL, OPTION_KEY},
+        {"workers", required_argument, NULL, OPTION_WORKERS},
+        {"origin-timeout", required_argument, NULL, OPTION_ORIGIN_TIMEOUT},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(count, words, "c:h", options, NULL)) != -1) {
+        command->has_flags |= option >= OPTION_ORIGIN && option <= OPTION_ORIGIN_TIMEOUT;
+        switch (option) {
+        case 'c':
+            command->file = optarg;
+            break;
+        case OPTION_LISTEN:
+            add_listen(command, optarg);
+            break;
+        case OPTION_VERSION:
+            puts("outrider " OUTRIDER_VERSION);
+            return false;
+        case 'h':
+            print_help(stdout);
+            return false;
+        case '?': // getopt has said what is wrong
+            *out_exit = usage_error(NULL, NULL);
+            return false;
+        default:
+            *text_flag(command, option) = optarg;
+            break;
+        }
+    }
+    return true;
+}
+
+static const char **text_flag(struct command *command, int option) {
+    switch ((enum flag)option) {
+    case OPTION_ORIGIN:
+        return &command->flags.origin;
+    case OPTION_CERT:
+        return &command->flags.certificate;
+    case OPTION_KEY:
+        return &command->flags.key;
+    case OPTION_WORKERS:
+        return &command->flags.workers;
+    case OPTION_ORIGIN_TIMEOUT:
+        return &command->flags.origin_timeout;
+    case OPTION_LISTEN:
+    case OPTION_VERSION:
+        break;
+    }
+    unreachable();
+}
+
+static void add_listen(struct command *command, const char *value) {
+    command->listen[command->flags.listen_count++] = value;
+    command->flags.listen = command->listen;
+}
+
+static int usage_error(const char *text, const char *word) {
+    if (text != NULL) {
+        fprintf(stderr, "outrider: %s%s%s\n", text, word != NULL ? ": " : "",
+                word != NULL ? word : "");
+    }
+    fputs("Try 'outrider --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
+static struct config *read_config(const struct command *command, struct config_errors *errors) {
+    return command->file != NULL ? config_load(command->file, errors)
+                                 : config_from_flags(&command->flags, errors);
+}
+
+static int check(struct config *take_config, struct config_errors *errors) {
+    bool is_good = generation_check_certificates(take_config, errors);
+    if (is_good) {
+        config_print(take_config, stdout);
+    }
+    config_destroy(take_config);
+    return is_good ? EXIT_CLEAN : report(errors);
+}
+
+static int report(struct config_errors *errors) {
+    config_errors_print(errors, stderr);
+    config_errors_finish(errors);
+    return EXIT_CONFIG;
+}
+
+static void print_help(FILE *out) {
+    fputs("outrider: a push accelerator in front of an HTTP/1.1 origin\n"
+          "\n"
+          "  outrider --origin URL [--listen ADDR:PORT]... [--cert FILE --key FILE]\n"
+          "           [--workers N] [--origin-timeout 60s]\n"
+          "  outrider -c FILE            run from a configuration file\n"
+          "  outrider check -c FILE      print what is in force, or the errors\n"
+          "  outrider --version | --help\n"
+          "\n"
+          "  --origin URL            http://HOST:PORT or unix:/PATH\n"
+          "  --listen ADDR:PORT      https://127.0.0.1:8443 (the default), http://127.0.0.1:8080;\n"
+          "                          TLS when no scheme is given; may stand several times\n"
+          "  --cert FILE --key FILE  PEM; without them a development certificate is made\n"
+          "  --workers N             threads, one per core by default\n"
+          "  --origin-timeout TIME   the origin's longest silence, 60s by default\n"
+          "\n"
+          "Exit codes: 0 clean stop, 1 configuration or start-up error, 2 usage.\n",
+          out);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/ensure.h"
+#include "base/log.h"
+#include "net/loop.h"
+#include "net/timer.h"
+#include "worker/generation.h"
+#include "worker/worker.h"
+
+enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 3 };
+
+struct server {
+    struct loop loop;
+    struct generation *generation;
+    struct log_sink *access_sink;
+    struct worker **workers;
+    unsigned running;
+    uv_signal_t signals[SIGNALS];
+    struct timer drain_timer;
+    bool is_draining;
+};
+
+static unsigned worker_count(const struct config *config);
+static void raise_descriptor_limit(void);
+static bool open_access_log(struct server *server, struct config_errors *errors);
+static void start_workers(struct server *server);
+static uint64_t random_seed(void);
+static void report_listeners(const struct server *server);
+static void watch_signals(struct server *server);
+static void on_signal(uv_signal_t *handle, int number);
+static void on_drain_expired(struct timer *timer);
+static void on_worker_ended(void *user);
+static void count_ended(void *argument);
+static int fail(struct config_errors *errors, struct config *config);
+
+int server_run(struct config *take_config) {
+    struct config_errors errors = {0};
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    static const enum log_level levels[] = {[CONFIG_LEVEL_ERROR] = LOG_ERROR,
+                                            [CONFIG_LEVEL_WARN] = LOG_WARN,
+                                            [CONFIG_LEVEL_INFO] = LOG_INFO,
+                                            [CONFIG_LEVEL_DEBUG] = LOG_DEBUG};
+    struct server server = {0};
+    server.generation = generation_build(take_config, worker_count(take_config), &errors);
+    if (server.generation == NULL) {
+        return fail(&errors, NULL);
+    }
+    if (!open_access_log(&server, &errors)) {
+        generation_destroy(server.generation);
+        return fail(&errors, NULL);
+    }
+    log_start(levels[server.generation->config->log.level]);
+    loop_init(&server.loop);
+    watch_signals(&server);
+    start_workers(&server);
+    report_listeners(&server);
+    loop_run(&server.loop);
+
+    for (unsigned i = 0; i < server.generation->workers; i++) {
+        worker_join(server.workers[i]);
+    }
+    loop_finish(&server.loop);
+    free(server.workers);
+    log_sink_destroy(server.access_sink);
+    generation_destroy(server.generation);
+    log_info("server", "-", "stopped");
+    log_stop();
+    return 0;
+}
+
+static int fail(struct config_errors *errors, struct config *config) {
+    config_errors_print(errors, stderr);
+    config_errors_finish(errors);
+    config_destroy(config);
+    return 1;
+}
+
+// --- start ----------------------------------------------------------------------------------------
+
+static unsigned worker_count(const struct config *config) {
+    if (config->workers > 0) {
+        return config->workers;
+    }
+    cpu_set_t set;
+    int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
+// Two descriptors per exchange at worst: take what the system allows.
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool open_access_log(struct server *server, struct config_errors *errors) {
+    const struct config *config = server->generation->config;
+    const char *place = config->log.access;
+    if (strcmp(place, "off") == 0) {
+        return true;
+    }
+    int fd = STDOUT_FILENO;
+    if (strcmp(place, "stdout") != 0) {
+        fd = open(place, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    }
+    if (fd < 0) {
+        config_errors_add(errors, config->file, 0, 0, "log.access", "can't open %s: %s", place,
+                          strerror(errno));
+        return false;
+    }
+    server->access_sink = log_sink_create(fd, ACCESS_LOG_BYTES);
+    return true;
+}
+
+static void start_workers(struct server *server) {
+    unsigned count = server->generation->workers;
+    uint64_t seed = random_seed();
+    server->workers = alloc_zeroed(count, sizeof(server->workers[0]));
+    server->running = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker_options options = {.generation = server->generation,
+                                         .index = i,
+                                         .access_sink = server->access_sink,
+                                         .seed = seed,
+                                         .on_ended = on_worker_ended,
+                                         .user = server};
+        server->workers[i] = worker_create(&options);
+    }
+}
+
+static uint64_t random_seed(void) {
+    uint64_t seed = 0;
+    int failed = uv_random(NULL, NULL, &seed, sizeof(seed), 0, NULL);
+    ensure(failed == 0);
+    return seed;
+}
+
+static void report_listeners(const struct server *server) {
+    const struct generation *generation = server->generation;
+    for (size_t i = 0; i < generation->config->listener_count; i++) {
+        const struct config_listener *listener = &generation->config->listeners[i];
+        bool is_v6 = strchr(listener->host, ':') != NULL;
+        if (listener->is_tls && listener->certificate_count == 0) {
+            log_warn("server", "-",
+                     "no certificate given: serving a development certificate for localhost that "
+                     "no client trusts");
+        }
+        log_info("server", "-", "listening url=%s://%s%s%s:%u workers=%u",
+                 listener->is_tls ? "https" : "http", is_v6 ? "[" : "",
+                 listener->host[0] != '\0' ? listener->host : "0.0.0.0", is_v6 ? "]" : "",
+                 generation->ports[i], generation->workers);
+    }
+}
+
+// --- stop -----------------------------------------------------------------------------------------
+
+static void watch_signals(struct server *server) {
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        uv_signal_init(&server->loop.uv, &server->signals[i]);
+        server->signals[i].data = server;
+        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    timer_init(&server->drain_timer, &server->loop, on_drain_expired);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct server *server = handle->data;
+    for (unsigned i = 0; i < server->generation->workers; i++) {
+        if (server->is_draining) {
+            worker_abort(server->workers[i]);
+        } else {
+            worker_drain(server->workers[i]);
+        }
+    }
+    log_info("server", "-", "%s signal=%s", server->is_draining ? "stopping now" : "draining",
+             strsignal(number));
+    if (!server->is_draining) {
+        server->is_draining = true;
+        timer_start(&server->drain_timer, server->generation->config->timeouts.drain_ms);
+    }
+}
+
+static void on_drain_expired(struct timer *timer) {
+    struct server *server = LIST_ENTRY(timer, struct server, drain_timer);
+    log_info("server", "-", "drain timeout: cutting what is left");
+    for (unsigned i = 0; i < server->generation->workers; i++) {
+        worker_abort(server->workers[i]);
+    }
+}
+
+static void on_worker_ended(void *user) {
+    struct server *server = user;
+    loop_post(&server->loop, count_ended, server);
+}
+
+static void count_ended(void *argument) {
+    struct server *server = argument;
+    server->running--;
+    if (server->running > 0) {
+        return;
+    }
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    }
+    timer_close(&server->drain_timer, NULL);
+    loop_stop(&server->loop);
+}
