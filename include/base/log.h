@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines to files without ever blocking a worker. A sink owns a descriptor and a thread that writes;
-// producers hand over whole batches under a short lock; when the bound (1 MiB by default) is reached
-// batches are dropped and counted, and the count is reported in the next line that gets through.
-// The error log is one sink on stderr: `time level area id message key=value ...`, one event a line.
-// Any thread. See also: front/access_log.h.
+// producers hand over whole batches under a short lock; when the bound is reached batches are
+// dropped and counted, and the count is reported in front of the next lines that get through. The
+// error log is one sink on stderr (1 MiB): `time level area id message key=value ...`, one event a
+// line. Any thread. See also: front/access_log.h.
 #ifndef OUTRIDER_BASE_LOG_H
 #define OUTRIDER_BASE_LOG_H
 

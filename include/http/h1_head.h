@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the start line and the fields of an HTTP/1.1 head mean: version, status, where the body ends
-// and whether the connection lasts (RFC 9112 sections 3, 4, 6 and 9.3), read as narrowly as they can
-// be. Pure: the head's slices point into the text. See also: http/h1_reader.h.
+// and whether the connection lasts (RFC 9112 sections 3, 4, 6 and 9.3), read as narrowly as can be.
+// Pure: the head's slices point into the text. See also: http/h1_reader.h.
 #ifndef OUTRIDER_HTTP_H1_HEAD_H
 #define OUTRIDER_HTTP_H1_HEAD_H
 

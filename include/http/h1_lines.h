@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the end of a block of HTTP/1.1 lines (a head, or trailers) and counts it against limits
-// before a byte of it is copied. Knows of lines only that each ends in CR LF, that no CR or LF stands
-// anywhere else and that none begins with a blank (RFC 9112 sections 2.2 and 5.2).
+// before a byte of it is copied. Knows of lines only that each ends in CR LF, that no CR or LF
+// stands anywhere else and that none begins with a blank (RFC 9112 sections 2.2 and 5.2).
 // Owner: whoever embeds it. Pure. See also: http/h1_reader.h.
 #ifndef OUTRIDER_HTTP_H1_LINES_H
 #define OUTRIDER_HTTP_H1_LINES_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 text to events (RFC 9112), for requests and responses. A head is counted as it comes, then
-// copied into the owner's arena at once and read by llhttp: names and values are slices of that copy.
-// Content is passed on as it stands in the input, never copied.
+// HTTP/1.1 text to events (RFC 9112), for requests and responses. A head is counted as it comes,
+// then copied into the owner's arena at once and read by llhttp: names and values are slices of
+// that copy. Content is passed on as it stands in the input, never copied.
 // Owner: an h1_session or an origin_conn, which creates and destroys it. One thread.
 // States: between messages, in a head, in one of three kinds of body, in trailers, at the end.
 // See also: http/h1_lines.h (where a head ends), http/h1_head.h (what it means).
@@ -31,14 +31,14 @@ struct h1_reader_limits {
 };
 
 // In time order: on_begin on_interim* on_head on_body* on_end, once per message; a fault may come
-// from h1_reader_feed at any point. A callback that wants no more calls (it has closed things) calls
-// h1_reader_pause. Heads and trailers live as long as the arena, which must outlive on_end or the last
-// call of h1_reader_feed.
+// from h1_reader_feed at any point. A callback that wants no more calls (it has closed things)
+// calls h1_reader_pause. Heads and trailers live as long as the arena, which must outlive on_end or
+// the last call of h1_reader_feed.
 struct h1_reader_events {
-    struct arena *(*on_begin)(
-        void *user); // the first byte of a message: where shall its head live?
-    void (*on_interim)(void *user,
-                       const struct h1_head *head); // responses only, 100 to 199 save 101
+    // The first byte of a message is here: where shall its head live?
+    struct arena *(*on_begin)(void *user);
+    // Responses only, 100 to 199 save 101.
+    void (*on_interim)(void *user, const struct h1_head *head);
     void (*on_head)(void *user, const struct h1_head *head);
     void (*on_body)(void *user, struct slice bytes);
     void (*on_end)(void *user, const struct headers *trailers); // NULL when there are none
@@ -53,9 +53,10 @@ void h1_reader_destroy(struct h1_reader *reader); // not from inside a callback;
 void h1_reader_expect(struct h1_reader *reader, bool is_head_request);
 
 // Reads until the input ends, the reader is paused, or something is wrong. Returns how many bytes
-// were used (all of them unless paused or faulty) and sets *out_fault, which stays. Requests: reading
-// stops (paused) after each message, so that pipelined requests wait until h1_reader_resume.
-// After a message that is not kept alive all further bytes are used up without a word.
+// were used (all of them unless paused or faulty) and sets *out_fault, which stays. Requests:
+// reading stops (paused) after each message, so that pipelined requests wait until
+// h1_reader_resume. After a message that is not kept alive all further bytes are used up without a
+// word.
 size_t h1_reader_feed(struct h1_reader *reader, struct slice bytes, enum fault *out_fault);
 void h1_reader_pause(struct h1_reader *reader); // from inside a callback or outside
 // The owner feeds the rest afterwards, also when that is nothing: an end may be due.

@@ -10,8 +10,8 @@
 #include "http/message.h"
 
 // Request line in origin form, Host first, then the fields, then Content-Length or
-// Transfer-Encoding as content_length says (none for BODY_NONE with is_end, save POST, PUT and PATCH,
-// which get "Content-Length: 0"). The head's own framing fields are ignored.
+// Transfer-Encoding as content_length says (none for BODY_NONE with is_end, save POST, PUT and
+// PATCH, which get "Content-Length: 0"). The head's own framing fields are ignored.
 void h1_writer_request(struct buffer *out, const struct request_head *head);
 
 enum h1_framing {

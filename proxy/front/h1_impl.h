@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the three files of the HTTP/1 session share: h1_session.c (the conn's side: bytes, times, the
-// end), h1_request.c (what the reader found becomes an exchange), h1_response.c (what the exchange
-// says becomes text). Private to proxy/front.
+// What the three files of the HTTP/1 session share: h1_session.c (the conn's side: bytes, times and
+// the end), h1_request.c (what the reader found becomes an exchange), h1_response.c (what the
+// exchange says becomes text). Private to proxy/front.
 #ifndef OUTRIDER_FRONT_H1_IMPL_H
 #define OUTRIDER_FRONT_H1_IMPL_H
 

@@ -53,6 +53,11 @@ struct h2_gate {
     size_t held_length;
 };
 
+struct h2_early_priority {
+    int32_t stream_id;
+    struct priority priority;
+};
+
 enum h2_session_state {
     H2_SESSION_OPEN,     // for requests
     H2_SESSION_SHUTTING, // first GOAWAY sent: for the PING's answer or a second
@@ -77,6 +82,9 @@ struct h2_session {
     uint64_t shutting_since_ms;
     bool has_preface; // the client's SETTINGS came
     bool has_goaway;  // the client sent GOAWAY
+    // PRIORITY_UPDATE for streams that are not there yet (RFC 9218 section 7.1), the last few.
+    struct h2_early_priority early[8];
+    unsigned early_next;
     bool has_restore; // a page has had its first bytes: give it its own priority back
     bool has_offered_ticket;
     bool is_deaf;    // the client broke the rules: nothing more of it is read
@@ -108,6 +116,10 @@ struct h2_stream { // lives in its exchange's arena
     bool is_finished;     // all of the body is in `body`
     bool is_full;         // room() said 0
     bool has_local_ended; // our END_STREAM or RST went out
+    bool is_promise_out;  // PUSH_PROMISE went out: the client knows the stream
+    bool is_head_out;     // final HEADERS went out
+    bool is_taken_back;   // RST_STREAM follows as soon as PUSH_PROMISE is out
+    uint32_t taken_back_code;
     struct headers *response_trailers;
     uint64_t sent_bytes;
     uint64_t progress_ms; // when content last moved, either way
@@ -130,7 +142,12 @@ void h2_stream_close_all(struct h2_session *session, enum fault fault);
 void h2_stream_restore_priorities(struct h2_session *session);
 // Ends streams that stand still; called from the session's deadline.
 void h2_stream_sweep(struct h2_session *session, uint64_t now);
-void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id);
+void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id,
+                                  struct slice value);
+// The client said GOAWAY: takes back what is promised and not yet begun.
+void h2_stream_on_goaway(struct h2_session *session, int32_t last_id);
+// Is there a promise whose response has not begun?
+bool h2_stream_owes_promises(const struct h2_session *session);
 
 // --- h2_fields.c ---
 // A field of a request head or trailer; counts it first and copies it only while within limits.

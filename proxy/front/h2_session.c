@@ -216,9 +216,10 @@ static bool gather(struct h2_session *session, struct buffer *output) {
             log_debug("h2_session", "-", "send failed error=%s", nghttp2_strerror((int)length));
             return false;
         }
-        if (session->has_restore) {
+        if (session->has_restore) { // send_body paused for this
             session->has_restore = false;
             h2_stream_restore_priorities(session);
+            continue;
         }
         if (length == 0 && !session->is_blocked) {
             return true; // DATA went to the output by itself: see send_body in h2_stream.c
@@ -305,8 +306,9 @@ void h2_session_on_ping_ack(struct h2_session *session) {
     finish_drain(session);
 }
 
+// After the last GOAWAY the library begins no pushed response, so promises are kept before it.
 static void finish_drain(struct h2_session *session) {
-    if (session->state == H2_SESSION_SHUTTING) {
+    if (session->state == H2_SESSION_SHUTTING && !h2_stream_owes_promises(session)) {
         session->state = H2_SESSION_DRAINING;
         nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(session->ng),

@@ -41,8 +41,11 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
 static int send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *frame_head,
                      size_t length, nghttp2_data_source *source, void *user);
 static void submit_trailers(struct h2_stream *stream);
+static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame);
 static void resume(struct h2_stream *stream);
+static void reset(struct h2_stream *stream, uint32_t error_code);
 static void set_priority(struct h2_stream *stream, struct priority priority);
+static void apply_early_priority(struct h2_stream *stream);
 static void boost(struct h2_stream *stream);
 
 static const struct exchange_front_ops front_ops = {
@@ -184,10 +187,13 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         break;
     case NGHTTP2_GOAWAY:
         session->has_goaway = true;
+        h2_stream_on_goaway(session, frame->goaway.last_stream_id);
         break;
     case NGHTTP2_PRIORITY_UPDATE: {
         const nghttp2_ext_priority_update *update = frame->ext.payload;
-        h2_stream_on_priority_update(session, update->stream_id);
+        h2_stream_on_priority_update(
+            session, update->stream_id,
+            slice_of((const char *)update->field_value, update->field_value_len));
         break;
     }
     default: // nothing to do for the other types
@@ -202,6 +208,7 @@ static void on_request_head(struct h2_stream *stream, bool is_end) {
     stream->has_remote_ended = is_end;
     enum fault fault = check_request(stream, is_end);
     priority_parse(headers_value(&stream->raw.headers, HEADER_PRIORITY), &stream->priority);
+    apply_early_priority(stream);
     if (fault != FAULT_NONE) {
         if (fault == FAULT_BAD_REQUEST || fault == FAULT_HEAD_TOO_LARGE) {
             h2_session_spend(stream->session);
@@ -294,6 +301,9 @@ static void consumed(struct exchange *x, size_t bytes) {
 
 static void send_interim(struct exchange *x, const struct response_head *head) {
     struct h2_stream *stream = x->front_user;
+    if (x->is_promised) {
+        return; // the library would take it for the response
+    }
     nghttp2_nv *nva;
     size_t count = h2_fields_of_response(head, x->arena, &nva);
     nghttp2_submit_headers(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, NULL, nva, count,
@@ -355,8 +365,18 @@ static void fail(struct exchange *x, enum fault fault) {
     if (fault == FAULT_PUSH_UNWANTED || fault == FAULT_CLIENT_TIMEOUT) {
         code = NGHTTP2_CANCEL;
     }
-    nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, code);
+    reset(stream, code);
+}
+
+// A promise that never leaves must not be reset: the client does not know the stream.
+static void reset(struct h2_stream *stream, uint32_t error_code) {
     stream->has_local_ended = true;
+    if (stream->exchange->is_promised && !stream->is_promise_out) {
+        stream->is_taken_back = true;
+        stream->taken_back_code = error_code;
+        return;
+    }
+    nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, error_code);
     h2_session_mark(stream->session);
 }
 
@@ -441,7 +461,7 @@ static int send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *f
         stream->is_full = false;
         exchange_drained(stream->exchange);
     }
-    return 0;
+    return session->has_restore ? NGHTTP2_ERR_PAUSE : 0;
 }
 
 static void submit_trailers(struct h2_stream *stream) {
@@ -450,10 +470,26 @@ static void submit_trailers(struct h2_stream *stream) {
     nghttp2_submit_trailer(stream->session->ng, stream->id, nva, count);
 }
 
+static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame) {
+    bool is_promise = frame->hd.type == NGHTTP2_PUSH_PROMISE;
+    bool is_head = frame->hd.type == NGHTTP2_HEADERS;
+    struct h2_stream *stream =
+        find(ng, is_promise ? frame->push_promise.promised_stream_id : frame->hd.stream_id);
+    if (stream == NULL) {
+        return;
+    }
+    stream->is_head_out |= is_head && stream->has_head;
+    stream->is_promise_out |= is_promise;
+    if (is_promise && stream->is_taken_back) {
+        reset(stream, stream->taken_back_code);
+    }
+}
+
 // A complete response while the request still comes: nothing more of it is wanted (RFC 9113
 // section 8.1).
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user) {
     (void)user;
+    note_sent(ng, frame);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
                   (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA);
     if (!is_end) {
@@ -541,10 +577,57 @@ static void set_priority(struct h2_stream *stream, struct priority priority) {
     nghttp2_session_change_extpri_stream_priority(stream->session->ng, stream->id, &extpri, 0);
 }
 
-void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id) {
+// The library does this for requests that are there, but not for promises.
+void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id,
+                                  struct slice value) {
+    struct priority priority = PRIORITY_DEFAULT;
     struct h2_stream *stream = find(session->ng, stream_id);
+    priority_parse(value, &priority);
     if (stream != NULL) {
-        stream->has_client_update = true; // the library has already applied it
+        stream->has_client_update = true;
+        stream->priority = priority;
+        set_priority(stream, priority);
+    } else if (stream_id > session->closed.top_id) {
+        unsigned size = sizeof(session->early) / sizeof(session->early[0]);
+        session->early[session->early_next++ % size] =
+            (struct h2_early_priority){stream_id, priority};
+    }
+}
+
+static void apply_early_priority(struct h2_stream *stream) {
+    const struct h2_session *session = stream->session;
+    unsigned size = sizeof(session->early) / sizeof(session->early[0]);
+    for (unsigned i = 0; i < size; i++) { // from the oldest to the newest
+        const struct h2_early_priority *early = &session->early[(session->early_next + i) % size];
+        if (early->stream_id == stream->id) {
+            stream->has_client_update = true;
+            stream->priority = early->priority;
+            set_priority(stream, early->priority);
+        }
+    }
+}
+
+bool h2_stream_owes_promises(const struct h2_session *session) {
+    LIST_EACH(&session->streams, link) {
+        const struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
+        if (stream->exchange->is_promised && !stream->is_head_out && !stream->has_local_ended) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The library would begin none of these any more, and the client would wait for them. Those behind
+// last_id it closes itself.
+void h2_stream_on_goaway(struct h2_session *session, int32_t last_id) {
+    LIST_EACH(&session->streams, link) {
+        struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
+        bool is_owed =
+            stream->exchange->is_promised && !stream->is_head_out && !stream->has_local_ended;
+        if (is_owed && stream->id <= last_id) {
+            stream->fault = FAULT_PUSH_UNWANTED;
+            reset(stream, NGHTTP2_CANCEL);
+        }
     }
 }
 

@@ -75,8 +75,8 @@ static void add_via(struct headers *headers, enum protocol protocol) {
     headers_add_id(headers, HEADER_VIA, value);
 }
 
-// RFC 7239, and its older unwritten relatives. Addresses are appended, so that the chain can be read;
-// protocol, host and port are those of the outermost trusted proxy.
+// RFC 7239, and its older unwritten relatives. Addresses are appended, so that the chain can be
+// read; protocol, host and port are those of the outermost trusted proxy.
 static void add_forwarding(const struct request_head *request, const struct client *client,
                            struct headers *headers) {
     struct arena *arena = headers->arena;
@@ -203,8 +203,8 @@ void forward_trailers(const struct headers *trailers, struct arena *arena,
     }
 }
 
-// Not what frames, routes, authenticates, controls or describes the content: a recipient that merges
-// trailers into the head would believe it (RFC 9110 section 6.5.1).
+// Not what frames, routes, authenticates, controls or describes the content: a recipient that
+// merges trailers into the head would believe it (RFC 9110 section 6.5.1).
 static bool may_be_trailer(const struct header *field) {
     static const uint64_t refused =
         HEADER_BIT(AGE) | HEADER_BIT(ALT_SVC) | HEADER_BIT(AUTHORIZATION) |

@@ -38,7 +38,7 @@ void h1_parser_init(struct h1_parser *parser, enum h1_reader_kind kind,
     parser->llhttp.data = parser;
 }
 
-// --- blocks of fields -----------------------------------------------------------------------------
+// --- blocks of fields ----------------------------------------------------------------------------
 
 enum fault h1_parser_read_head(struct h1_parser *parser, struct slice text,
                                struct headers *headers) {

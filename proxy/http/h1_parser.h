@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only user of llhttp, run strictly: the fields of one whole head or one whole block of trailers
-// at a time, and chunks. It stops at every event, so that nothing of the owner's runs inside it.
+// The only user of llhttp, run strictly: the fields of one whole head or one whole block of
+// trailers at a time, and chunks. It stops at every event, so that nothing of the owner's runs
+// inside it.
 // Owner: a h1_reader embeds it and does not move it. One thread. Private to the reader.
 #ifndef OUTRIDER_HTTP_H1_PARSER_H
 #define OUTRIDER_HTTP_H1_PARSER_H

@@ -26,6 +26,70 @@ static const uint64_t framing_fields = BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODI
 static const uint64_t connection_fields =
     BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(UPGRADE);
 
+// RFC 9110 section 15 and its neighbours, the commonest first.
+static const struct {
+    int status;
+    const char *text;
+} reasons[] = {
+    {200, "OK"},
+    {304, "Not Modified"},
+    {100, "Continue"},
+    {102, "Processing"},
+    {103, "Early Hints"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {208, "Already Reported"},
+    {226, "IM Used"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
+    {511, "Network Authentication Required"},
+};
+
 void h1_writer_request(struct buffer *out, const struct request_head *head) {
     size_t most = FIXED_BYTES + head->method.length + head->path.length + head->authority.length +
                   fields_size(&head->headers);
@@ -163,80 +227,11 @@ void h1_writer_last_chunk(struct buffer *out, const struct headers *trailers) {
     buffer_commit(out, (size_t)(at - start));
 }
 
-// RFC 9110 section 15 and its neighbours; empty for a status that has no standard phrase.
+// Empty for a status that has no standard phrase.
 static struct slice reason_of(int status) {
-    static const struct {
-        int status;
-        struct slice reason;
-    } reasons[] = {
-#define REASON(status, text)                                                                       \
-    {                                                                                              \
-        status, {                                                                                  \
-            text, sizeof(text) - 1                                                                 \
-        }                                                                                          \
-    }
-        REASON(200, "OK"),
-        REASON(304, "Not Modified"),
-        REASON(100, "Continue"),
-        REASON(102, "Processing"),
-        REASON(103, "Early Hints"),
-        REASON(201, "Created"),
-        REASON(202, "Accepted"),
-        REASON(203, "Non-Authoritative Information"),
-        REASON(204, "No Content"),
-        REASON(205, "Reset Content"),
-        REASON(206, "Partial Content"),
-        REASON(207, "Multi-Status"),
-        REASON(208, "Already Reported"),
-        REASON(226, "IM Used"),
-        REASON(300, "Multiple Choices"),
-        REASON(301, "Moved Permanently"),
-        REASON(302, "Found"),
-        REASON(303, "See Other"),
-        REASON(307, "Temporary Redirect"),
-        REASON(308, "Permanent Redirect"),
-        REASON(400, "Bad Request"),
-        REASON(401, "Unauthorized"),
-        REASON(402, "Payment Required"),
-        REASON(403, "Forbidden"),
-        REASON(404, "Not Found"),
-        REASON(405, "Method Not Allowed"),
-        REASON(406, "Not Acceptable"),
-        REASON(407, "Proxy Authentication Required"),
-        REASON(408, "Request Timeout"),
-        REASON(409, "Conflict"),
-        REASON(410, "Gone"),
-        REASON(411, "Length Required"),
-        REASON(412, "Precondition Failed"),
-        REASON(413, "Content Too Large"),
-        REASON(414, "URI Too Long"),
-        REASON(415, "Unsupported Media Type"),
-        REASON(416, "Range Not Satisfiable"),
-        REASON(417, "Expectation Failed"),
-        REASON(421, "Misdirected Request"),
-        REASON(422, "Unprocessable Content"),
-        REASON(423, "Locked"),
-        REASON(424, "Failed Dependency"),
-        REASON(425, "Too Early"),
-        REASON(426, "Upgrade Required"),
-        REASON(428, "Precondition Required"),
-        REASON(429, "Too Many Requests"),
-        REASON(431, "Request Header Fields Too Large"),
-        REASON(451, "Unavailable For Legal Reasons"),
-        REASON(500, "Internal Server Error"),
-        REASON(501, "Not Implemented"),
-        REASON(502, "Bad Gateway"),
-        REASON(503, "Service Unavailable"),
-        REASON(504, "Gateway Timeout"),
-        REASON(505, "HTTP Version Not Supported"),
-        REASON(507, "Insufficient Storage"),
-        REASON(508, "Loop Detected"),
-        REASON(511, "Network Authentication Required"),
-#undef REASON
-    };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].status == status) {
-            return reasons[i].reason;
+            return slice_of_text(reasons[i].text);
         }
     }
     return SLICE_EMPTY;

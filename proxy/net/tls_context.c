@@ -3,23 +3,28 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/ensure.h"
 #include "tls_impl.h"
+#include "tls_tickets.h"
 
 enum { HOST_BYTES = 256 };
 
 struct tls_context {
     atomic_size_t references;
     size_t count;
-    SSL_CTX *certificates[]; // the first is the default, and its ticket keys serve all
+    struct tls_tickets *tickets;
+    SSL_CTX *certificates[]; // the first is the default
 };
 
 static bool load(struct tls_context *context, const struct tls_certificate *certificates,
@@ -40,6 +45,11 @@ static SSL_CTX *choose(const struct tls_context *context, struct slice name);
 static bool certificate_covers(SSL_CTX *ssl_context, struct slice host, unsigned flags);
 static int on_alpn(SSL *ssl, const unsigned char **out_protocol, unsigned char *out_length,
                    const unsigned char *offered, unsigned offered_length, void *argument);
+static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                         EVP_MAC_CTX *mac, int is_sealing);
+static bool use_ticket_key(const struct tls_ticket_key *key, const unsigned char *iv,
+                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_sealing);
+static uint64_t now_s(void);
 
 struct tls_context *tls_context_create(const struct tls_certificate *certificates, size_t count,
                                        struct tls_error *out_error) {
@@ -48,6 +58,7 @@ struct tls_context *tls_context_create(const struct tls_certificate *certificate
         alloc_zeroed(1, sizeof(*context) + slots * sizeof(context->certificates[0]));
     atomic_init(&context->references, 1);
     context->count = slots;
+    context->tickets = tls_tickets_create();
     struct tls_error error = {0};
     ERR_clear_error();
     if (!load(context, count > 0 ? certificates : NULL, &error)) {
@@ -87,6 +98,8 @@ static SSL_CTX *create_ssl_context(struct tls_context *context) {
     }
     SSL_CTX_set_client_hello_cb(ssl_context, on_client_hello, context);
     SSL_CTX_set_alpn_select_cb(ssl_context, on_alpn, NULL);
+    SSL_CTX_set_app_data(ssl_context, context);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_context, on_ticket_key);
     SSL_CTX_set_default_passwd_cb(ssl_context, refuse_password);
     return ssl_context;
 }
@@ -100,6 +113,7 @@ static bool apply_policy(SSL_CTX *ssl_context) {
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     // Sessions live in the clients' tickets: the shared cache would take a lock.
     SSL_CTX_set_session_cache_mode(ssl_context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(ssl_context, TLS_TICKET_LIFE_S);
     return SSL_CTX_set_min_proto_version(ssl_context, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(ssl_context, "ECDHE-ECDSA-AES128-GCM-SHA256:"
                                                 "ECDHE-RSA-AES128-GCM-SHA256:"
@@ -217,6 +231,7 @@ void tls_context_unref(struct tls_context **context) {
     for (size_t i = 0; i < mine->count; i++) {
         SSL_CTX_free(mine->certificates[i]);
     }
+    tls_tickets_destroy(mine->tickets);
     free(mine);
 }
 
@@ -318,4 +333,47 @@ static int on_alpn(SSL *ssl, const unsigned char **out_protocol, unsigned char *
     }
     *out_protocol = chosen;
     return SSL_TLSEXT_ERR_OK;
+}
+
+// What the numbers mean is OpenSSL's: 0 not ours, 1 go on, 2 go on and send a new one, -1 failed.
+static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                         EVP_MAC_CTX *mac, int is_sealing) {
+    struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct tls_ticket_key key;
+    int result = 1;
+    if (is_sealing) {
+        if (!tls_tickets_newest(context->tickets, now_s(), &key) ||
+            RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1) {
+            return -1;
+        }
+        memcpy(name, key.name, sizeof(key.name));
+    } else {
+        enum tls_ticket_age age = tls_tickets_find(context->tickets, now_s(), name, &key);
+        if (age == TLS_TICKET_UNKNOWN) {
+            return 0;
+        }
+        result = age == TLS_TICKET_OLD ? 2 : 1;
+    }
+    bool is_used = use_ticket_key(&key, iv, cipher, mac, is_sealing);
+    OPENSSL_cleanse(&key, sizeof(key));
+    return is_used ? result : -1;
+}
+
+// RFC 5077 section 4: encrypt, then authenticate.
+static bool use_ticket_key(const struct tls_ticket_key *key, const unsigned char *iv,
+                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_sealing) {
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher_key, iv, is_sealing) ==
+               1 &&
+           EVP_MAC_init(mac, key->mac_key, sizeof(key->mac_key), parameters) == 1;
+}
+
+static uint64_t now_s(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return (uint64_t)time.tv_sec;
 }

@@ -107,9 +107,14 @@ static void on_taken_task(struct loop_task *task) {
     report_taken(LIST_ENTRY(task, struct origin_conn, taken_task));
 }
 
-// Also when output that had waited was taken at last.
+// Output that had waited was taken; what came meanwhile leaves with this flush, so look once more
+// behind it.
 static void on_flush(void *user) {
-    report_taken(user);
+    struct origin_conn *oc = user;
+    report_taken(oc);
+    if (oc->call != NULL && oc->content_unsent > 0) {
+        loop_defer(oc->origin->pool->loop, &oc->taken_task);
+    }
 }
 
 // What the kernel has taken gives the client its window back.

@@ -41,7 +41,7 @@ BROKEN = [
     ("include/front/y.h", "#include <nghttp2/nghttp2.h>", "only proxy/front/h2_"),
     ("include/net/n.h", "  #  include <openssl/ssl.h>", "only proxy/net/tls_"),
     ("proxy/main.c", "#include <openssl/ssl.h>", "only proxy/net/tls_"),
-    ("proxy/http/b.c", "#include <llhttp.h>", "only proxy/http/h1_reader"),
+    ("proxy/http/b.c", "#include <llhttp.h>", "only proxy/http/h1_(reader"),
     ("proxy/base/a.c", "#include <yaml.h>", "only proxy/config/config_yaml"),
     ("proxy/cellar/c.c", "", "cellar is no floor"),
     ("proxy/front/a.c", "", "the name is taken"),
@@ -106,6 +106,19 @@ def test_format_finds_what_clang_format_would_change(tmp_path):
     shutil.copy(SCRIPTS.parent / ".clang-format", tmp_path)
     write_tree(tmp_path, {"proxy/base/a.c": LICENCE + "int  a ;\n"})
     assert "a.c:2: not formatted" in check("check-format", tmp_path).text
+
+
+def test_format_fixes(tmp_path):
+    shutil.copy(SCRIPTS.parent / ".clang-format", tmp_path)
+    ruler = "// --- the end " + "-" * 98 + "\n"
+    words = "// " + "word " * 19 + "longer\n// and more\n"
+    write_tree(tmp_path, {"proxy/base/a.c": LICENCE + ruler + words + "int  a ;\n"})
+    assert check("check-format", "--fix", tmp_path).code == 0
+    fixed = (tmp_path / "proxy/base/a.c").read_text()
+    words = "// " + "word " * 18 + "word\n// longer and more\n"
+    assert fixed == LICENCE + ruler[:100] + "\n" + words + "int a;\n"
+    assert check("check-format", "--fix", tmp_path).code == 0
+    assert fixed == (tmp_path / "proxy/base/a.c").read_text()
 
 
 @pytest.mark.parametrize(

@@ -279,21 +279,91 @@ static void test_page_is_reset_after_promises_left(void **state) {
     h2_peer_destroy(peer);
 }
 
-static void test_no_promise_after_goaway(void **state) {
+// What has begun goes on; what has not is taken back, so that the client need not wait for it.
+static void test_promises_after_goaway(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *begun = promise(page, "/a.css", style);
+    promise(page, "/b.css", style);
+    fake_handler_send_head(begun, 200, BODY_UNKNOWN);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nPUSH_PROMISE 1 4 /b.css\nHEADERS 2 200\n");
+    fake_handler_record(&peer->handler);
+    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 4, NGHTTP2_NO_ERROR, NULL, 0);
+    assert_log(peer, "RST_STREAM 4 CANCEL\n");
+    assert_record(peer, "closed push_unwanted\n");
+    assert_int_equal(exchange_promise_room(page), 0);
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    assert_false(h2_peer_is_closed(peer));
+    exchange_send_body(begun, SLICE("content"));
+    exchange_finish(begun, NULL);
+    assert_log(peer, "DATA 2 7 end\n");
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+// Answered in the turn in which GOAWAY comes.
+static void test_goaway_before_the_pushed_head_leaves(void **state) {
     (void)state;
     struct h2_peer *peer = connect_wide();
     struct exchange *page = ask(peer, "GET /page");
     struct exchange *pushed = promise(page, "/a.css", style);
-    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\n");
-    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 2, NGHTTP2_NO_ERROR, NULL, 0);
     h2_peer_turn(peer);
-    assert_int_equal(exchange_promise_room(page), 0);
+    h2_peer_log(peer);
+    answer(pushed, 100, NULL);
+    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 2, NGHTTP2_NO_ERROR, NULL, 0);
+    assert_log(peer, "RST_STREAM 2 CANCEL\n");
     answer(page, 10, NULL);
     assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
-    assert_false(h2_peer_is_closed(peer)); // what was promised is kept
-    answer(pushed, 20, NULL);
-    assert_log(peer, "HEADERS 2 200\nDATA 2 20 end\n");
-    assert_true(h2_peer_is_closed(peer));
+    assert_int_equal(peer->handler.closed, 2);
+    h2_peer_destroy(peer);
+}
+
+// The client does not know the stream: no RST_STREAM may name it.
+static void test_nothing_is_said_of_a_promise_that_never_left(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct h2_peer *peer = connect_wide();
+        struct exchange *page = ask(peer, "GET /page");
+        struct exchange *pushed = promise(page, "/a.css", style);
+        const nghttp2_settings_entry off[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+        if (i == 0) {
+            h2_peer_reset(peer, 1, NGHTTP2_CANCEL);
+        } else if (i == 1) {
+            nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
+        } else {
+            nghttp2_submit_settings(peer->ng, NGHTTP2_FLAG_NONE, off, 1);
+        }
+        exchange_fail(pushed, FAULT_ORIGIN_REFUSED);
+        assert_log(peer, "");
+        h2_peer_destroy(peer);
+    }
+}
+
+static void test_promise_taken_back_in_the_same_turn(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    exchange_fail(promise(page, "/a.css", style), FAULT_PUSH_UNWANTED);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nRST_STREAM 2 CANCEL\n");
+    answer(page, 10, NULL);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_no_interim_on_a_push(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    struct response_head interim = {.status = 103};
+    headers_init(&interim.headers, pushed->arena);
+    exchange_send_interim(pushed, &interim);
+    answer(pushed, 10, NULL);
+    answer(page, 10, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nHEADERS 1 200\nHEADERS 2 200\n"
+                     "DATA 1 10 end\nDATA 2 10 end\n");
     h2_peer_destroy(peer);
 }
 
@@ -460,7 +530,11 @@ int main(void) {
         cmocka_unit_test(test_client_refuses_what_is_being_sent),
         cmocka_unit_test(test_page_is_reset_before_promises_leave),
         cmocka_unit_test(test_page_is_reset_after_promises_left),
-        cmocka_unit_test(test_no_promise_after_goaway),
+        cmocka_unit_test(test_promises_after_goaway),
+        cmocka_unit_test(test_goaway_before_the_pushed_head_leaves),
+        cmocka_unit_test(test_nothing_is_said_of_a_promise_that_never_left),
+        cmocka_unit_test(test_promise_taken_back_in_the_same_turn),
+        cmocka_unit_test(test_no_interim_on_a_push),
         cmocka_unit_test(test_goaway_names_an_earlier_promise),
         cmocka_unit_test(test_order_of_a_page),
         cmocka_unit_test(test_lead_of_a_page_in_pieces),
