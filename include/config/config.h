@@ -98,7 +98,6 @@ struct config_limits {
     uint32_t interim_responses; // per response
     uint64_t interim_bytes;
     uint32_t streams;      // SETTINGS_MAX_CONCURRENT_STREAMS
-    uint32_t origin_calls; // per client connection, counted until the origin has ended
     uint32_t connections;  // client connections per process
 };
 

@@ -27,7 +27,6 @@ struct front_limits {
     uint64_t body_bytes; // 0: no limit
     unsigned streams;
     unsigned connections; // of this worker
-    unsigned origin_calls;
     uint64_t handshake_ms, head_ms, body_ms, idle_ms, write_ms;
 };
 

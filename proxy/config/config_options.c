@@ -76,7 +76,7 @@ static const struct config_option origin_options[] = {
      .kind = CONFIG_SITE, AT(config_origin, host_header)},
     {"max_connections", "connections to this origin, all workers together",
      COUNT("1024", 1, 1000000), AT(config_origin, max_connections)},
-    {"max_idle", "of these, kept open while idle", COUNT("256", 1, 1000000),
+    {"max_idle", "of these, kept open while idle", COUNT("1024", 1, 1000000),
      AT(config_origin, max_idle)},
     {"max_waiting", "requests that may wait for a connection; more get 503",
      COUNT("1024", 1, 1000000), AT(config_origin, max_waiting)},
@@ -182,8 +182,6 @@ static const struct config_option limits_options[] = {
      AT(config_limits, interim_bytes)},
     {"streams", "concurrent streams of an HTTP/2 connection", COUNT("100", 1, 10000),
      AT(config_limits, streams)},
-    {"origin_calls", "origin requests under way for one client connection", COUNT("100", 1, 10000),
-     AT(config_limits, origin_calls)},
     {"connections", "client connections, all workers together", COUNT("10000", 1, 10000000),
      AT(config_limits, connections)},
 };

@@ -101,7 +101,6 @@ static struct front_limits front_limits_of(const struct config *config, unsigned
         .body_bytes = limits->body_bytes,
         .streams = limits->streams,
         .connections = connections > 0 ? connections : 1,
-        .origin_calls = limits->origin_calls,
         .handshake_ms = timeouts->handshake_ms,
         .head_ms = timeouts->head_ms,
         .body_ms = timeouts->body_ms,

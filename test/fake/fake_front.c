@@ -134,7 +134,7 @@ const char *fake_front_body(struct fake_stream *stream) {
     return arena_copy(stream->front->arena, buffer_peek(&stream->body)).data;
 }
 
-// --- what the handler sends -----------------------------------------------------------------------
+// --- what the handler sends ----------------------------------------------------------------------
 
 static void interim(struct exchange *x, const struct response_head *interim_head) {
     struct fake_stream *stream = x->front_user;
@@ -216,7 +216,7 @@ static size_t room(const struct exchange *x) {
     return fake_front_stream(x)->front->room;
 }
 
-// --- memory -----------------------------------------------------------------------------------------
+// --- memory --------------------------------------------------------------------------------------
 
 static struct exchange *open_stream(struct fake_front *front) {
     ensure(front->stream_count < FAKE_FRONT_STREAMS);

@@ -53,7 +53,7 @@ const char *fake_origin_request_field(const struct origin_call *call, const char
     return text;
 }
 
-// --- origin/origin_call.h -------------------------------------------------------------------------
+// --- origin/origin_call.h ------------------------------------------------------------------------
 
 struct origin_call *origin_call_start(struct origin_pool *pool,
                                       const struct origin_call_options *options,
@@ -115,7 +115,7 @@ bool origin_call_was_reused(const struct origin_call *call) {
     return call->was_reused;
 }
 
-// --- the origin's side ----------------------------------------------------------------------------
+// --- the origin's side ---------------------------------------------------------------------------
 
 void fake_origin_interim(struct origin_call *call, int status, const char *fields) {
     check_alive(call);

@@ -44,7 +44,6 @@ struct h2_peer *h2_peer_create(void) {
         .uri_bytes = 8 * 1024,
         .streams = 100,
         .connections = 10,
-        .origin_calls = 100,
         .handshake_ms = 10000,
         .head_ms = 10000,
         .body_ms = 30000,

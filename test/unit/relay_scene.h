@@ -27,7 +27,8 @@ struct scene {
     struct fake_front front;
 };
 
-// `routes` is YAML: the value of the key. Origins: app (0) and inner (1), which has a Host of its own.
+// `routes` is YAML: the value of the key. Origins: app (0) and inner (1), which has a Host of its
+// own.
 static inline void scene_open(struct scene *s, const char *routes) {
     char text[2048];
     int length = snprintf(text, sizeof(text),

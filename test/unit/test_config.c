@@ -57,7 +57,6 @@ static void test_defaults(void **state) {
         .interim_responses = 100,
         .interim_bytes = 64 * 1024,
         .streams = 100,
-        .origin_calls = 100,
         .connections = 10000,
     };
     assert_memory_equal(&config->limits, &limits, sizeof(limits));

@@ -314,7 +314,7 @@ static void test_what_is_inherited_stands_anywhere_in_the_file(void **state) {
              "limits: {head: 4KiB}\n");
     assert_int_equal(config->origins[0].total_ms, 30000);
     assert_int_equal(config->origins[0].connect_ms, 1000);
-    assert_int_equal(config->origins[0].max_idle, 256);
+    assert_int_equal(config->origins[0].max_idle, 1024);
     assert_int_equal(config->origins[1].total_ms, 0);
     assert_int_equal(config->origins[1].max_idle, 9); // follows its bound
     assert_int_equal(config->limits.field_bytes, 4096);

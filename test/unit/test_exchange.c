@@ -75,7 +75,7 @@ static struct exchange *send_promise(struct exchange *x, const char *path) {
     return exchange_promise(x, &request, (struct priority){2, true});
 }
 
-// --- the grid: every call in every state ------------------------------------------------------------
+// --- the grid: every call in every state ---------------------------------------------------------
 
 enum column {
     NEW,
@@ -315,7 +315,7 @@ static void test_wrong_arguments_stop_the_program(void **state) {
     }
 }
 
-// --- the good road ----------------------------------------------------------------------------------
+// --- the good road -------------------------------------------------------------------------------
 
 static void test_whole_conversation(void **state) {
     (void)state;
@@ -406,7 +406,7 @@ static void test_response_may_end_before_the_request(void **state) {
     fixture_close(&f);
 }
 
-// --- faults -------------------------------------------------------------------------------------------
+// --- faults --------------------------------------------------------------------------------------
 
 static bool has_page(enum fault fault) {
     return fault_status(fault) >= 400 && fault_status(fault) != 499;
@@ -600,7 +600,7 @@ static void test_refused_request_may_have_no_method(void **state) {
     fixture_close(&f);
 }
 
-// --- promises -----------------------------------------------------------------------------------------
+// --- promises ------------------------------------------------------------------------------------
 
 static void test_promise_starts_with_the_same_handler(void **state) {
     (void)state;

@@ -59,7 +59,7 @@ static void test_budget_bears_a_steady_trickle(void **state) {
     assert_in_range(refused, 3100, 3200); // 200 + 50 s * 33 got through
 }
 
-// --- closed streams -------------------------------------------------------------------------------
+// --- closed streams ------------------------------------------------------------------------------
 
 // One frame a word: H or D and the id; '+' behind it: a stream was made of it, as the session does;
 // 'r' and an id: we reset that stream, 'o' and an id: the frame D comes while it is open.
@@ -140,8 +140,8 @@ static void open_and_end(struct h2_closed *closed, int32_t id) {
     closed->opening_id = 0;
 }
 
-// More resets than are remembered: what fell out of the ring, and all below it, is looked at kindly;
-// a client that did nothing wrong is never punished.
+// More resets than are remembered: what fell out of the ring, and all below it, is looked at
+// kindly; a client that did nothing wrong is never punished.
 static void test_forgotten_resets_are_lenient(void **state) {
     (void)state;
     struct h2_closed closed = {.next = 0};

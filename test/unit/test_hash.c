@@ -12,7 +12,8 @@
 
 #include "base/hash.h"
 
-// SipHash-c-d as its paper says it, byte by byte; slow, and checked against the paper's own vectors.
+// SipHash-c-d as its paper says it, byte by byte; slow, and checked against the paper's own
+// vectors.
 static uint64_t left(uint64_t x, int b) {
     return (x << b) | (x >> (64 - b));
 }

@@ -20,7 +20,7 @@ static struct headers *lines(struct exchange *x, const char *name, const char *v
     return headers;
 }
 
-// --- which origin -----------------------------------------------------------------------------------
+// --- which origin --------------------------------------------------------------------------------
 
 static const char table_of_routes[] = "[{host: a.example, origin: app},"
                                       " {host: a.example, path: /in, origin: inner},"
@@ -70,7 +70,7 @@ static void test_no_route(void **state) {
     scene_close(&s);
 }
 
-// --- there and back -----------------------------------------------------------------------------------
+// --- there and back ------------------------------------------------------------------------------
 
 static void test_whole_exchange(void **state) {
     (void)state;
@@ -224,7 +224,7 @@ static void test_back_pressure(void **state) {
     scene_close(&s);
 }
 
-// --- faults -------------------------------------------------------------------------------------------
+// --- faults --------------------------------------------------------------------------------------
 
 static const enum fault origin_faults[] = {
     FAULT_ORIGIN_DNS,           FAULT_ORIGIN_REFUSED,         FAULT_ORIGIN_UNREACHABLE,
@@ -273,7 +273,7 @@ static void test_impossible_status_is_502(void **state) {
     scene_close(&s);
 }
 
-// --- once more ------------------------------------------------------------------------------------------
+// --- once more -----------------------------------------------------------------------------------
 
 enum { REUSED = 1, INTERIM = 2, CONTENT = 4 };
 
@@ -394,7 +394,7 @@ static void test_retry_takes_the_content(void **state) {
     scene_close(&s);
 }
 
-// --- the client leaves ----------------------------------------------------------------------------------
+// --- the client leaves ---------------------------------------------------------------------------
 
 static void leave_at_once(struct scene *s) {
     (void)s;

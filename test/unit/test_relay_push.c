@@ -35,7 +35,7 @@ static void assert_skipped(struct fake_stream *stream, const char *text) {
     }
 }
 
-// --- three moments --------------------------------------------------------------------------------
+// --- three moments -------------------------------------------------------------------------------
 
 static void test_at_the_head(void **state) {
     (void)state;
@@ -139,7 +139,7 @@ static void test_after_a_retry_too(void **state) {
     scene_close(&s);
 }
 
-// --- which pages and clients ----------------------------------------------------------------------
+// --- which pages and clients ---------------------------------------------------------------------
 
 static const struct {
     const char *routes;
@@ -218,7 +218,7 @@ static void test_client_without_pushes(void **state) {
     }
 }
 
-// --- what the client has ----------------------------------------------------------------------------
+// --- what the client has -------------------------------------------------------------------------
 
 static void test_nothing_is_promised_twice(void **state) {
     (void)state;
@@ -337,7 +337,7 @@ static void test_refusal_is_told(void **state) {
     scene_close(&s);
 }
 
-// --- how many ---------------------------------------------------------------------------------------
+// --- how many ------------------------------------------------------------------------------------
 
 static void test_open_promises_are_limited(void **state) {
     (void)state;
@@ -380,7 +380,7 @@ static void test_front_that_takes_a_promise_not(void **state) {
     scene_close(&s);
 }
 
-// --- the pushed response ------------------------------------------------------------------------------
+// --- the pushed response -------------------------------------------------------------------------
 
 static const struct {
     bool page_has_cookie;
@@ -526,7 +526,7 @@ static void test_promise_without_a_route(void **state) {
     scene_close(&s);
 }
 
-// --- fields -------------------------------------------------------------------------------------------
+// --- fields --------------------------------------------------------------------------------------
 
 static void test_marker(void **state) {
     (void)state;
