@@ -29,7 +29,8 @@ struct conn_events {
     void (*on_ready)(void *user, struct slice alpn);
     // Bytes from the peer, valid during the call. Never after conn_close or conn_abort.
     void (*on_bytes)(void *user, struct slice bytes);
-    // The peer ended its side (FIN or close_notify); nothing more will come, but we may still write.
+    // The peer ended its side (FIN or close_notify); nothing more will come, but we may still
+    // write.
     // FIN without close_notify counts too: whether a message is complete is its framing's matter.
     // NULL: the conn closes itself.
     void (*on_eof)(void *user);
@@ -37,13 +38,13 @@ struct conn_events {
     // conn_mark was called or output that waited was taken by the kernel, but not before it takes
     // more (so what is appended here leaves soon). Calling conn_mark inside: again next turn.
     void (*on_flush)(void *user);
-    // Output that a flush could not write at once has now all been given to the kernel (so also
-    // after conn_is_full was true). May be NULL.
+    // Output that a flush could not write at once, or that made conn_is_full true, has now been
+    // given to the kernel (nearly: see CONN_DRAINED_BYTES). May be NULL.
     void (*on_drained)(void *user);
     // The deadline passed. The user decides what that means.
     void (*on_deadline)(void *user);
-    // Exactly once and last: FAULT_NONE after conn_close or a clean end by the peer. The conn is gone
-    // when this returns.
+    // Exactly once and last: FAULT_NONE after conn_close or a clean end by the peer. The conn is
+    // gone when this returns.
     void (*on_end)(void *user, enum fault fault);
     // How many bytes the user would take in one on_bytes now. May be NULL: any number. Asked before
     // each read; at least one byte is read unless conn_pause was called.
@@ -60,7 +61,8 @@ struct conn_address {
 };
 
 // --- made by listener and dialer ---
-// Takes over an open, connected, non-blocking socket. `tls` (may be NULL) is the server side context.
+// Takes over an open, connected, non-blocking socket. `tls` (may be NULL) is the server side
+// context.
 struct conn *conn_create(struct loop *loop, int take_fd, bool is_unix, struct tls_context *tls);
 
 // --- used by the owner, in time order ---

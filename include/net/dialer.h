@@ -19,9 +19,9 @@ struct dialer_target {
     const char *path; // unix
 };
 
-// Exactly one of on_connected (the conn is the user's to attach) and on_failed follows, never before
-// dialer_start returns; none after dialer_cancel; the dialer is gone with either. The target's
-// strings live until then. All must be done within timeout_ms from now (a duration).
+// Exactly one of on_connected (the conn is the user's to attach) and on_failed follows, never
+// before dialer_start returns; none after dialer_cancel; the dialer is gone with either. The
+// target's strings live until then. All must be done within timeout_ms from now (a duration).
 struct dialer *dialer_start(struct loop *loop, const struct dialer_target *target,
                             uint64_t timeout_ms,
                             void (*on_connected)(void *user, struct conn *take_conn),

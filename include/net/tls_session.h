@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS as a filter: ciphertext in, plaintext out, and back. No sockets, no clock, so that two of them
-// can be tested back to back. One BIO method over the caller's memory (ARCHITECTURE 3.13).
+// TLS as a filter: ciphertext in, plaintext out, and back. No sockets, so that two of them can be
+// tested back to back. One BIO method over the caller's memory; idle sessions hold no buffers.
 // Owner: conn. One thread. States: handshaking, open, ended (close_notify or error).
 #ifndef OUTRIDER_NET_TLS_SESSION_H
 #define OUTRIDER_NET_TLS_SESSION_H
@@ -32,14 +32,16 @@ struct tls_span {
     size_t length; // filled so far
 };
 
-// Feeds ciphertext. Stops when the input is used up or one of the spans is full; returns the bytes of
-// `cipher` that were used, appends plaintext to out_plain and ciphertext to out_cipher. Call again
-// with the rest after emptying the spans. Plaintext that did not fit is kept inside.
+// Feeds ciphertext. Stops when the input is used up or one of the spans is full; returns the bytes
+// of `cipher` that were used, appends plaintext to out_plain and ciphertext to out_cipher. Call
+// again with the rest after emptying the spans, and while tls_session_has_more. After the end all
+// input is swallowed.
 size_t tls_session_feed(struct tls_session *session, struct slice cipher,
                         struct tls_span *out_plain, struct tls_span *out_cipher,
                         enum tls_status *out_status);
-// Encrypts as much of `plain` as fits into out_cipher (16 KB records); returns bytes of plain used.
-// Only when open.
+// Encrypts as much of `plain` as fits into out_cipher (16 KB records, each 64 bytes larger than its
+// plaintext at most); returns bytes of plain used. Not before the handshake is done. 0 although
+// there is room: the session cannot go on.
 size_t tls_session_seal(struct tls_session *session, struct slice plain,
                         struct tls_span *out_cipher);
 // A session ticket, once, after the first response (TLS 1.3; cheaper than in the handshake).
@@ -50,7 +52,7 @@ void tls_session_end(struct tls_session *session, struct tls_span *out_cipher);
 struct slice tls_session_alpn(const struct tls_session *session);        // "h2", "http/1.1" or ""
 struct slice tls_session_server_name(const struct tls_session *session); // SNI or ""
 struct slice tls_session_version(const struct tls_session *session);     // "TLSv1.3"
-// Plaintext waits inside since a span was full.
+// Plaintext or ciphertext waits inside since a span was full: feed again, with nothing if need be.
 bool tls_session_has_more(const struct tls_session *session);
 
 #endif

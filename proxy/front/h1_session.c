@@ -13,7 +13,8 @@ static void on_ready(void *user, struct slice alpn);
 static void on_bytes(void *user, struct slice bytes);
 static void take_bytes(struct h1_session *session, struct slice bytes);
 static size_t feed(struct h1_session *session, struct slice bytes);
-static void on_malformed(struct h1_session *session, enum fault fault);
+static void on_malformed(struct h1_session *session, struct slice bytes, enum fault fault);
+static bool is_foreign(const struct h1_session *session, struct slice bytes);
 static void continue_if_wanted(struct h1_session *session);
 static size_t room(void *user);
 static void on_flush(void *user);
@@ -133,19 +134,32 @@ static size_t feed(struct h1_session *session, struct slice bytes) {
     enum fault fault = FAULT_NONE;
     size_t used = h1_reader_feed(session->reader, bytes, &fault);
     if (fault != FAULT_NONE && !session->is_deaf) {
-        on_malformed(session, fault);
+        on_malformed(session, bytes, fault);
     }
     continue_if_wanted(session);
     return used;
 }
 
-static void on_malformed(struct h1_session *session, enum fault fault) {
+static void on_malformed(struct h1_session *session, struct slice bytes, enum fault fault) {
+    if (session->state != H1_SESSION_EXCHANGE && is_foreign(session, bytes)) {
+        close_conn(session);
+        return;
+    }
     if (session->state != H1_SESSION_EXCHANGE) {
         h1_request_refuse(session, fault);
         return;
     }
     session->is_deaf = true;
     exchange_cut(session->x, fault);
+}
+
+// Cleartext whose very first line does not speak of HTTP, such as a mistaken HTTP/2 preface: an
+// HTTP/1 answer would be taken for garbage in turn (RFC 9113 section 3.4).
+static bool is_foreign(const struct h1_session *session, struct slice bytes) {
+    bool is_first_line = !session->base.client.is_tls && !session->has_ticket;
+    struct slice line = slice_first(bytes, slice_find(bytes, '\n'));
+    return is_first_line && line.length < bytes.length &&
+           memmem(line.data, line.length, "HTTP/", 5) == NULL;
 }
 
 // The handler was started and has not answered at once: it will take the content.

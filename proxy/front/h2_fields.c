@@ -13,11 +13,11 @@ static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers 
 void h2_fields_add(struct h2_stream *stream, struct slice name, struct slice value) {
     size_t bytes = name.length + value.length + FIELD_OVERHEAD_BYTES;
     bool is_cookie = slice_equal(name, SLICE("cookie"));
-    stream->head_bytes += bytes;
-    if (is_cookie) {
+    if (is_cookie) { // these have limits of their own: cookies grow, other fields should not
         stream->cookie_crumbs++;
         stream->cookie_bytes += value.length + 2;
     } else {
+        stream->head_bytes += bytes;
         stream->head_fields++;
     }
     if (stream->fault != FAULT_NONE) {
@@ -54,7 +54,8 @@ static bool is_within_limits(const struct h2_stream *stream, size_t bytes, bool 
 
 bool h2_fields_is_bomb(const struct h2_stream *stream) {
     const struct front_limits *limits = &stream->session->base.front->limits;
-    return stream->head_bytes / BOMB_FACTOR > limits->head_bytes + limits->cookie_bytes ||
+    return stream->head_bytes / BOMB_FACTOR > limits->head_bytes ||
+           stream->cookie_bytes / BOMB_FACTOR > limits->cookie_bytes ||
            stream->head_fields / BOMB_FACTOR > limits->head_fields ||
            stream->cookie_crumbs / BOMB_FACTOR > limits->cookie_crumbs;
 }

@@ -100,7 +100,7 @@ struct h2_stream { // lives in its exchange's arena
     struct raw_request raw;
     struct headers trailers;
     enum fault fault;  // found while the head came
-    size_t head_bytes; // name + value + 32 of everything, discarded fields too
+    size_t head_bytes; // name + value + 32, discarded fields too, without cookies
     unsigned head_fields;
     unsigned cookie_crumbs;
     size_t cookie_bytes;

@@ -233,6 +233,10 @@ static enum fault check_request(struct h2_stream *stream, bool is_end) {
     if (stream->fault != FAULT_NONE) {
         return stream->fault;
     }
+    bool claims_http = slice_equal(stream->raw.scheme, SLICE("http"));
+    if (claims_http && stream->session->base.client.is_tls) {
+        stream->raw.scheme = SLICE("https"); // what it came by counts
+    }
     stream->raw.is_end = is_end;
     stream->raw.protocol = PROTOCOL_HTTP_2;
     enum fault fault =

@@ -268,9 +268,9 @@ bool conn_has_waited(const struct conn *conn) {
     return conn->wire.has_waited;
 }
 
-// Called before anything can end the fullness.
+// Called before anything can end the fullness, and after what can begin a wait.
 static void note_fullness(struct conn *conn) {
-    conn->was_full = conn->was_full || conn_is_full(conn);
+    conn->owes_drained = conn->owes_drained || conn->wire.is_busy || conn_is_full(conn);
 }
 
 static void flush(struct conn *conn) {
@@ -288,6 +288,7 @@ static void flush(struct conn *conn) {
     if (conn->state == CONN_OPEN && !conn_write_output(conn)) {
         conn_end(conn, FAULT_PROTOCOL);
     }
+    note_fullness(conn);
     tell_drained(conn);
     conn->is_flushing = false;
     bool has_more = conn->is_marked || buffer_length(&conn->output) > 0;
@@ -298,10 +299,11 @@ static void flush(struct conn *conn) {
 }
 
 static void tell_drained(struct conn *conn) {
-    if (conn->state != CONN_OPEN || !conn->was_full || conn_unsent(conn) > CONN_DRAINED_BYTES) {
+    if (conn->state != CONN_OPEN || !conn->owes_drained || conn->wire.is_busy ||
+        buffer_length(&conn->output) > CONN_DRAINED_BYTES) {
         return;
     }
-    conn->was_full = false;
+    conn->owes_drained = false;
     if (conn->events->on_drained != NULL) {
         conn->events->on_drained(conn->user);
     }

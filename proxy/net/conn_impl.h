@@ -37,7 +37,7 @@ struct conn {
     bool is_eof_told; // and the user knows
     bool is_marked;
     bool is_flushing;
-    bool was_full; // on_drained is due
+    bool owes_drained;
     bool wants_ticket;
     bool is_tls_broken; // nothing can be sealed
     bool has_read;

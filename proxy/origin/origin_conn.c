@@ -70,6 +70,7 @@ void origin_conn_send(struct origin_conn *oc, struct origin_call *call) {
     call->conn = oc;
     call->was_reused = oc->served > 0;
     oc->is_complete = false;
+    oc->is_request_out = false;
     oc->trailers = NULL;
     oc->content_unsent = 0;
     oc->last_ms = loop_now(oc->origin->pool->loop);
@@ -135,6 +136,10 @@ static void on_bytes(void *user, struct slice bytes) {
     struct origin_conn *oc = user;
     if (oc->state != ORIGIN_CONN_BUSY) { // nobody asked for these
         on_eof(oc);
+        return;
+    }
+    if (!oc->is_request_out && conn_unsent(oc->conn) > 0) { // too early to be its answer
+        fail(oc, oc->call->was_reused ? FAULT_ORIGIN_RESET : FAULT_ORIGIN_BAD_RESPONSE);
         return;
     }
     oc->last_ms = loop_now(oc->origin->pool->loop);

@@ -90,7 +90,8 @@ struct origin_conn {
     uint64_t idle_ms;      // how long it may be idle: the option or the origin's Keep-Alive
     size_t content_unsent; // request content written, not yet reported as taken
     struct loop_task taken_task;
-    bool is_complete; // the response ended inside this feed
+    bool is_request_out; // its first bytes were given to the kernel
+    bool is_complete;    // the response ended inside this feed
     bool is_keep_alive;
     bool is_paused; // the user had no room
     const struct headers *trailers;

@@ -23,6 +23,8 @@ struct worker {
     struct access_log *access_log;
     struct listener **listeners;
     bool is_draining;
+    uv_mutex_t end_lock; // protects has_ended
+    bool has_ended;      // the loop takes no more posts
 };
 
 static void run(void *argument);
@@ -30,6 +32,8 @@ static void open_listeners(struct worker *worker);
 static struct front_limits front_limits_of(const struct config *config, unsigned workers);
 static bool is_trusted(const void *user, const uint8_t address[16]);
 static void on_accept(void *user, struct conn *take_conn);
+static void post(struct worker *worker, void (*function)(void *argument));
+static void end_posts(struct worker *worker);
 static void drain(void *argument);
 static void on_drained(void *user);
 static void abort_all(void *argument);
@@ -38,6 +42,7 @@ struct worker *worker_create(const struct worker_options *options) {
     struct worker *worker = alloc_new(struct worker);
     worker->options = *options;
     loop_init(&worker->loop); // before the thread, so that posts find it
+    ensure(uv_mutex_init(&worker->end_lock) == 0);
     int failed = uv_thread_create(&worker->thread, run, worker);
     if (failed != 0) {
         alloc_fail(0);
@@ -67,6 +72,7 @@ static void run(void *argument) {
     }
     open_listeners(worker);
     loop_run(loop);
+    end_posts(worker);
     loop_finish(loop);
     ensure(worker->relay.exchanges == 0);
     push_unfit_destroy(worker->unfit);
@@ -121,11 +127,26 @@ static void on_accept(void *user, struct conn *take_conn) {
 // --- the end --------------------------------------------------------------------------------------
 
 void worker_drain(struct worker *worker) {
-    loop_post(&worker->loop, drain, worker);
+    post(worker, drain);
 }
 
 void worker_abort(struct worker *worker) {
-    loop_post(&worker->loop, abort_all, worker);
+    post(worker, abort_all);
+}
+
+// A worker that has nothing left ends by itself while others still drain.
+static void post(struct worker *worker, void (*function)(void *argument)) {
+    uv_mutex_lock(&worker->end_lock);
+    if (!worker->has_ended) {
+        loop_post(&worker->loop, function, worker);
+    }
+    uv_mutex_unlock(&worker->end_lock);
+}
+
+static void end_posts(struct worker *worker) {
+    uv_mutex_lock(&worker->end_lock);
+    worker->has_ended = true;
+    uv_mutex_unlock(&worker->end_lock);
 }
 
 static void drain(void *argument) {
@@ -157,5 +178,6 @@ static void on_drained(void *user) {
 
 void worker_join(struct worker *worker) {
     uv_thread_join(&worker->thread);
+    uv_mutex_destroy(&worker->end_lock);
     free(worker);
 }

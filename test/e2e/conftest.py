@@ -143,8 +143,8 @@ class Outrider:
     def http_port(self):
         return self.port("http")
 
-    def url(self, path="/", scheme="https"):
-        return f"{scheme}://localhost:{self.port(scheme)}{path}"
+    def url(self, path="/", scheme="https", host="127.0.0.1"):
+        return f"{scheme}://{host}:{self.port(scheme)}{path}"
 
     # -- clients (they are closed by `with`)
 

@@ -109,8 +109,9 @@ class H2Client:
         connection_window=None,
         auto_window=True,
         server_name="localhost",
+        sock=None,
     ):
-        self.sock = open_socket(port, tls, cafile, server_name)
+        self.sock = sock or open_socket(port, tls, cafile, server_name)
         if tls:
             assert self.sock.selected_alpn_protocol() == "h2", "the server did not choose h2"
         self.tls = tls
@@ -146,6 +147,11 @@ class H2Client:
         if connection_window:
             self.conn.increment_flow_control_window(connection_window)
         self.flush()
+
+    @classmethod
+    def over(cls, sock, tls=True, **options):
+        """On a connected socket."""
+        return cls(None, tls, sock=sock, **options)
 
     # -- sending
 

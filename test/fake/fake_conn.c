@@ -34,7 +34,7 @@ struct conn {
     bool is_busy; // the limit left output over
     bool has_waited;
     bool is_flushing;
-    bool was_full;
+    bool owes_drained;
     bool is_closing;
     bool is_aborted;
     bool is_ended;
@@ -89,7 +89,7 @@ void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port,
 }
 
 void conn_attach(struct conn *conn, const struct conn_events *events, void *user) {
-    ensure(conn->events == NULL);
+    ensure(is_alive(conn));
     conn->events = events;
     conn->user = user;
     loop_defer(conn->loop, &conn->turn);
@@ -99,7 +99,9 @@ static void on_turn(struct loop_task *task) {
     struct conn *conn = LIST_ENTRY(task, struct conn, turn);
     if (is_alive(conn) && !conn->is_ready && conn->events != NULL) {
         conn->is_ready = true;
-        conn->events->on_ready(conn->user, slice_of_text(conn->alpn));
+        if (conn->events->on_ready != NULL) {
+            conn->events->on_ready(conn->user, slice_of_text(conn->alpn));
+        }
     }
     deliver(conn);
     if (conn->is_closing && !conn->is_ended) {
@@ -195,7 +197,7 @@ static void flush(struct conn *conn) {
             conn->events->on_flush(conn->user);
             conn->has_waited = false;
         }
-        conn->was_full = conn->was_full || conn_is_full(conn);
+        conn->owes_drained = conn->owes_drained || conn_is_full(conn);
         take_output(conn);
         tell_drained(conn);
     }
@@ -216,12 +218,13 @@ static void take_output(struct conn *conn) {
     bool was_busy = conn->is_busy;
     conn->is_busy = buffer_length(&conn->output) > 0;
     conn->has_waited = conn->has_waited || conn->is_busy;
+    conn->owes_drained = conn->owes_drained || conn->is_busy;
     conn->is_marked = conn->is_marked || (was_busy && !conn->is_busy);
 }
 
 static void tell_drained(struct conn *conn) {
-    if (is_alive(conn) && conn->was_full && conn_unsent(conn) <= CONN_DRAINED_BYTES) {
-        conn->was_full = false;
+    if (is_alive(conn) && conn->owes_drained && !conn->is_busy) {
+        conn->owes_drained = false;
         if (conn->events->on_drained != NULL) {
             conn->events->on_drained(conn->user);
         }
@@ -234,7 +237,7 @@ struct buffer *conn_output(struct conn *conn) {
 
 void conn_mark(struct conn *conn) {
     conn->is_marked = true;
-    conn->was_full = conn->was_full || conn_is_full(conn);
+    conn->owes_drained = conn->owes_drained || conn_is_full(conn);
     if (!conn->is_flushing) {
         loop_defer(conn->loop, &conn->turn);
     }

@@ -342,6 +342,22 @@ void h2_peer_turn(struct h2_peer *peer) {
     h2_peer_end_run(peer);
 }
 
+void h2_peer_wait(struct h2_peer *peer, uint64_t ms) {
+    h2_peer_turn(peer);
+    while (ms > 0 && !h2_peer_is_closed(peer)) {
+        uint64_t delay = fake_conn_deadline_ms(peer->conn);
+        bool is_due = delay > 0 && delay <= ms;
+        uint64_t step = is_due ? delay : ms;
+        h2_peer_pass_ms(step);
+        ms -= step;
+        h2_peer_turn(peer);
+        if (is_due && !h2_peer_is_closed(peer)) {
+            fake_conn_expire(peer->conn);
+            h2_peer_turn(peer);
+        }
+    }
+}
+
 // One turn of both sides; false when nothing moved.
 static bool exchange_bytes(struct h2_peer *peer) {
     size_t sent = buffer_length(&peer->sent);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The HTTP/2 session in memory: sizes, budgets and timeouts.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,181 +8,581 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "h2_impl.h"
+#include "h2_assert.h"
 
-// --- the budget ---------------------------------------------------------------------------------
+enum { END = NGHTTP2_FLAG_END_STREAM, BLOCK = NGHTTP2_FLAG_END_HEADERS };
 
-// Spends until it is empty.
-static unsigned spend_all(struct h2_budget *budget, uint64_t now_ms) {
-    unsigned spent = 0;
-    while (spent < 100000 && h2_budget_spend(budget, now_ms)) {
-        spent++;
-    }
-    return spent;
+static const struct slice wide = {(const char[20000]){0}, 20000};
+
+// A value of that many legal bytes; valid until the next call.
+static struct slice value_of(size_t length) {
+    static char text[20000];
+    assert_true(length <= sizeof(text));
+    memset(text, 'v', sizeof(text));
+    return slice_of(text, length);
 }
 
-// How many tokens are there so long after the budget was emptied? 200 at once, 33 a second.
+static void assert_next_is_served(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /next");
+    h2_peer_turn(peer);
+    assert_int_equal(h2_peer_stream(peer, id)->status, 200);
+}
+
+// --- sizes ----------------------------------------------------------------------------------------
+
+// A request head of `count` fields with values of `length` bytes, and crumbs of cookies.
 static const struct {
-    uint64_t after_ms;
-    unsigned least, most;
-} refills[] = {
-    {0, 0, 0},        {10, 0, 0},       {29, 0, 0},          {31, 1, 1},
-    {100, 3, 3},      {1000, 33, 33},   {3000, 98, 99},      {6000, 197, 198},
-    {6061, 200, 200}, {7000, 200, 200}, {3600000, 200, 200}, {UINT64_MAX / 2, 200, 200},
+    size_t count, length, crumbs, crumb_length, path_length;
+    int status; // 0: GOAWAY
+} heads[] = {
+    {0, 0, 0, 0, 1, 200},
+    {100, 10, 0, 0, 1, 200},
+    {101, 10, 0, 0, 1, 431},
+    {399, 0, 0, 0, 1, 431},
+    {500, 0, 0, 0, 1, 0},
+    {1, 16384 - 36, 0, 0, 1, 200}, // "x-00" and 32 count too
+    {1, 16384 - 35, 0, 0, 1, 431},
+    {9, 7000, 0, 0, 1, 200},
+    {10, 7000, 0, 0, 1, 431},
+    {0, 0, 256, 10, 1, 200},
+    {0, 0, 257, 10, 1, 431},
+    {100, 10, 256, 10, 1, 200}, // crumbs are counted apart
+    {0, 0, 2, 16000, 1, 200},
+    {0, 0, 3, 16000, 1, 431},
+    {0, 0, 1100, 0, 1, 0},
+    {0, 0, 0, 0, 8192, 200},
+    {0, 0, 0, 0, 8193, 414},
+    {0, 0, 0, 0, 20000, 414},
 };
 
-static void test_budget_refills(void **state) {
+static void add_fields(struct buffer *block, size_t count, size_t length, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%s%02zu", name, i % 100);
+        h2_peer_add_field(block, slice_of_text(name[0] == 'x' ? text : name), value_of(length));
+    }
+}
+
+static void test_heads(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof(refills) / sizeof(refills[0]); i++) {
-        struct h2_budget budget = {0};
-        assert_int_equal(spend_all(&budget, 50000), 200);
-        unsigned refilled = spend_all(&budget, 50000 + refills[i].after_ms);
-        if (refilled < refills[i].least || refilled > refills[i].most) {
-            fail_msg("after %llu ms: %u", (unsigned long long)refills[i].after_ms, refilled);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        struct h2_peer *peer = connect_raw();
+        struct buffer block = {0};
+        char path[20001] = "/";
+        memset(path + 1, 'p', heads[i].path_length - 1);
+        h2_peer_add_request(&block, "GET", path);
+        add_fields(&block, heads[i].count, heads[i].length, "x-");
+        add_fields(&block, heads[i].crumbs, heads[i].crumb_length, "cookie");
+        h2_peer_block(peer, END, 1, buffer_peek(&block));
+        h2_peer_turn(peer);
+        int status = h2_peer_stream(peer, 1)->status;
+        if (status != heads[i].status || peer->has_goaway != (status == 0)) {
+            fail_msg("case %zu: %d: %s", i, status, h2_peer_log(peer));
         }
+        assert_int_equal(peer->handler.started, heads[i].status == 200);
+        if (status != 0) {
+            assert_next_is_served(peer, 3);
+        } else {
+            assert_int_equal(peer->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+            assert_true(h2_peer_is_closed(peer));
+        }
+        buffer_finish(&block);
+        h2_peer_destroy(peer);
     }
 }
 
-// One spent now and then never empties it, also when each step is less than a token.
-static void test_budget_bears_a_steady_trickle(void **state) {
+// One stored field, then a byte for each further copy of it (RFC 7541 section 6.1).
+static void test_bomb_of_references(void **state) {
     (void)state;
-    struct h2_budget budget = {0};
-    for (unsigned i = 0; i < 5000; i++) {
-        assert_true(h2_budget_spend(&budget, 1000 + i * 40)); // 25 a second
+    struct h2_peer *peer = connect_raw();
+    peer->front.limits.head_fields = 10000;
+    struct buffer block = {0};
+    h2_peer_add_request(&block, "GET", "/");
+    size_t start = buffer_length(&block);
+    h2_peer_add_field(&block, SLICE("x-a"), value_of(4000));
+    block.data[block.start + start] = 0x40; // with incremental indexing
+    for (int i = 0; i < 2000; i++) {
+        buffer_append(&block, "\xbe", 1); // the newest entry of the table
     }
-    unsigned refused = 0;
-    for (unsigned i = 0; i < 5000; i++) {
-        refused += !h2_budget_spend(&budget, 300000 + i * 10); // 100 a second
-    }
-    assert_in_range(refused, 3100, 3200); // 200 + 50 s * 33 got through
+    h2_peer_block(peer, END, 1, buffer_peek(&block));
+    assert_log(peer, "GOAWAY 1 ENHANCE_YOUR_CALM\n");
+    assert_int_equal(peer->handler.started, 0);
+    buffer_finish(&block);
+    h2_peer_destroy(peer);
 }
 
-// --- closed streams ------------------------------------------------------------------------------
+static void test_flood_of_continuations(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    struct buffer block = {0};
+    h2_peer_add_request(&block, "GET", "/");
+    h2_peer_frame(peer, NGHTTP2_HEADERS, END, 1, buffer_peek(&block));
+    for (int i = 0; i < 100; i++) {
+        h2_peer_frame(peer, NGHTTP2_CONTINUATION, 0, 1, SLICE_EMPTY);
+    }
+    h2_peer_turn(peer);
+    assert_true(peer->has_goaway);
+    assert_true(h2_peer_is_closed(peer));
+    assert_int_equal(peer->handler.started, 0);
+    buffer_finish(&block);
+    h2_peer_destroy(peer);
+}
 
-// One frame a word: H or D and the id; '+' behind it: a stream was made of it, as the session does;
-// 'r' and an id: we reset that stream, 'o' and an id: the frame D comes while it is open.
-// The verdict of each frame: '.' fine, 'S' skipped, 'E' ended.
-static const struct {
-    const char *frames;
-    const char *verdicts;
-} talks[] = {
-    {"H1+ H3+ H5+", "..."},
-    {"H1+ o1 o1 H3+", "...."}, // DATA for an open stream
-    {"H1+ D1", ".E"},          // the client had ended it itself
-    {"H1+ H1", ".E"},          // no second request, no trailers any more
-    {"H1+ H3+ D1 ", "..E"},
-    {"H1+ r1 D1 D1 H1", "...."}, // under way when we reset it
-    {"H1+ H3+ r1 D3", "..E"},
-    {"H1 D1", ".."}, // refused by the library: over the stream limit, say
-    {"H1 D1 D1 H3+ D1", "....."},
-    {"H1 H3 H5+ D3 D1", "....."},
-    {"H1 H3+ D3", "..E"},
-    {"H1+ H5+ D3", "..S"}, // passed over
-    {"H1+ H5+ H3", "..S"},
-    {"H1+ H7+ D3 D5 D7", "..SSE"},
-    {"H5+ D1 D3", ".SS"},
-    {"H1+ H5+ D5 D1", "..EE"},
-    {"D1", "."}, // idle: the library answers
-    {"H1+ D3 H3+", "..."},
-    {"H2 D2 D4", "..."}, // ours: the library answers
-    {"D0 H0", ".."},
-    {"H1+ H2147483647+ D2147483645 D2147483647", "..SE"},
+static void test_too_many_trailers(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    struct buffer block = {0};
+    h2_peer_headers(peer, 0, 1, "POST /");
+    add_fields(&block, 120, 10, "x-");
+    h2_peer_block(peer, END, 1, buffer_peek(&block));
+    h2_peer_turn(peer);
+    assert_int_equal(h2_peer_stream(peer, 1)->status, 431);
+    assert_record(peer, "start POST http a.example/\nclosed head_too_large\n");
+    assert_next_is_served(peer, 3);
+    buffer_finish(&block);
+    h2_peer_destroy(peer);
+}
+
+static void test_content_limit(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    peer->front.limits.body_bytes = 10;
+    h2_peer_headers(peer, 0, 1, "POST /\ncontent-length: 11");
+    h2_peer_turn(peer);
+    assert_int_equal(h2_peer_stream(peer, 1)->status, 413);
+    assert_record(peer, "");
+    h2_peer_headers(peer, 0, 3, "POST /");
+    h2_peer_frame(peer, NGHTTP2_DATA, 0, 3, SLICE("0123456789"));
+    h2_peer_turn(peer);
+    assert_false(h2_peer_stream(peer, 3)->has_head);
+    h2_peer_frame(peer, NGHTTP2_DATA, 0, 3, SLICE("!"));
+    h2_peer_turn(peer);
+    assert_int_equal(h2_peer_stream(peer, 3)->status, 413);
+    assert_record(peer, "start POST http a.example/\nclosed body_too_large\n");
+    h2_peer_headers(peer, 0, 5, "POST /\ncontent-length: 10");
+    h2_peer_frame(peer, NGHTTP2_DATA, END, 5, SLICE("0123456789"));
+    h2_peer_turn(peer);
+    assert_int_equal(h2_peer_stream(peer, 5)->status, 200);
+    h2_peer_destroy(peer);
+}
+
+// --- budgets --------------------------------------------------------------------------------------
+
+static void rapid_reset(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /");
+    h2_peer_frame(peer, NGHTTP2_RST_STREAM, 0, id, slice_of("\0\0\0\x08", 4));
+}
+
+static void bad_field(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /\nx a: b");
+}
+
+static void upper_case_field(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /\nX-A: b");
+}
+
+static void wrong_length(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /\ncontent-length: 5");
+}
+
+static void zero_increment(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /");
+    h2_peer_frame(peer, NGHTTP2_WINDOW_UPDATE, 0, id, slice_of("\0\0\0\0", 4));
+}
+
+static void window_overflow(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, END, id, "GET /");
+    h2_peer_frame(peer, NGHTTP2_WINDOW_UPDATE, 0, id, slice_of("\x7f\xff\xff\xff", 4));
+}
+
+static void many_fields(struct h2_peer *peer, int32_t id) {
+    struct buffer block = {0};
+    h2_peer_add_request(&block, "GET", "/");
+    add_fields(&block, 150, 0, "x-");
+    h2_peer_block(peer, END, id, buffer_peek(&block));
+    buffer_finish(&block);
+}
+
+static void (*const attacks[])(struct h2_peer *peer, int32_t id) = {
+    rapid_reset,  bad_field,      upper_case_field, wrong_length,
+    zero_increment, window_overflow, many_fields,
 };
 
-static char next_verdict(struct h2_closed *closed, const char *frame) {
-    int32_t id = (int32_t)strtol(frame + 1, NULL, 10);
-    bool is_headers = frame[0] == 'H';
-    switch (h2_closed_check(closed, is_headers, id, frame[0] == 'o')) {
-    case H2_CLOSED_FINE:
-        if (is_headers && strchr(frame, '+') != NULL) {
-            assert_int_equal(closed->opening_id, id);
-            closed->opening_id = 0;
-        }
-        return '.';
-    case H2_CLOSED_SKIPPED:
-        return 'S';
-    case H2_CLOSED_ENDED:
-        return 'E';
-    }
-    abort();
-}
-
-static void test_talks(void **state) {
+// Each costs the client a token: after the burst the connection ends.
+static void test_attacks_end(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof(talks) / sizeof(talks[0]); i++) {
-        struct h2_closed closed = {.next = 0};
-        char frames[128];
-        char verdicts[32] = "";
-        snprintf(frames, sizeof(frames), "%s", talks[i].frames);
-        char *rest = frames;
-        char *frame;
-        while ((frame = strtok_r(rest, " ", &rest)) != NULL) {
-            if (frame[0] == 'r') {
-                h2_closed_add_reset(&closed, (int32_t)strtol(frame + 1, NULL, 10));
-                continue;
-            }
-            verdicts[strlen(verdicts)] = next_verdict(&closed, frame);
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+        struct h2_peer *peer = connect_raw();
+        peer->handler.answer = FAKE_ANSWER_NEVER;
+        unsigned events = 0;
+        for (; events < 300 && !peer->has_goaway; events++) {
+            attacks[i](peer, (int32_t)(2 * events + 1));
+            h2_peer_turn(peer);
         }
-        if (strcmp(verdicts, talks[i].verdicts) != 0) {
-            fail_msg("%s: %s", talks[i].frames, verdicts);
+        if (events < 200 || events > 210 || peer->goaway_code != NGHTTP2_ENHANCE_YOUR_CALM) {
+            fail_msg("attack %zu: %u events, code %u", i, events, peer->goaway_code);
         }
+        assert_true(h2_peer_is_closed(peer));
+        assert_true(peer->handler.started <= 210);
+        h2_peer_destroy(peer);
     }
 }
 
-static enum h2_closed_verdict data(struct h2_closed *closed, int32_t id) {
-    return h2_closed_check(closed, false, id, false);
-}
-
-static void open_and_end(struct h2_closed *closed, int32_t id) {
-    assert_int_equal(h2_closed_check(closed, true, id, false), H2_CLOSED_FINE);
-    closed->opening_id = 0;
-}
-
-// More resets than are remembered: what fell out of the ring, and all below it, is looked at
-// kindly; a client that did nothing wrong is never punished.
-static void test_forgotten_resets_are_lenient(void **state) {
+// All in one read.
+static void test_rapid_reset_in_one_piece(void **state) {
     (void)state;
-    struct h2_closed closed = {.next = 0};
-    enum { STREAMS = 1000 };
-    for (int32_t i = 0; i < STREAMS; i++) {
-        open_and_end(&closed, 2 * i + 1);
-        if (i % 2 == 0) {
-            h2_closed_add_reset(&closed, 2 * i + 1);
-        }
-        for (int32_t j = 0; j <= i; j += 2) {
-            assert_int_equal(data(&closed, 2 * j + 1), H2_CLOSED_FINE);
-        }
+    struct h2_peer *peer = connect_raw();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    for (int32_t id = 1; id < 2000; id += 2) {
+        rapid_reset(peer, id);
     }
-    assert_int_equal(data(&closed, 2 * (STREAMS - 1) + 1), H2_CLOSED_ENDED);
-    assert_int_equal(data(&closed, 2 * (STREAMS - 101) + 1), H2_CLOSED_ENDED); // still known
-    assert_int_equal(data(&closed, 2 * 101 + 1), H2_CLOSED_FINE);              // long ago
+    h2_peer_turn(peer);
+    assert_int_equal(peer->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+    assert_true(peer->handler.started <= 300);
+    assert_int_equal(peer->handler.closed, peer->handler.started);
+    h2_peer_destroy(peer);
 }
 
-// The order of resets is not that of the ids.
-static void test_resets_in_any_order(void **state) {
+// A person who leaves a page full of images, now and then.
+static void test_leaving_pages_is_no_attack(void **state) {
     (void)state;
-    struct h2_closed closed = {.next = 0};
-    for (int32_t id = 1; id < 400; id += 2) {
-        open_and_end(&closed, id);
+    struct h2_peer *peer = connect_raw();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    int32_t id = 1;
+    for (int page = 0; page < 20; page++) {
+        int32_t first = id;
+        for (; id < first + 200; id += 2) {
+            h2_peer_headers(peer, END, id, "GET /image");
+        }
+        h2_peer_turn(peer);
+        for (; first < id; first += 2) {
+            h2_peer_frame(peer, NGHTTP2_RST_STREAM, 0, first, slice_of("\0\0\0\x08", 4));
+        }
+        h2_peer_wait(peer, 5000);
     }
-    for (int32_t id = 399; id > 0; id -= 2) {
-        h2_closed_add_reset(&closed, id);
+    assert_false(peer->has_goaway);
+    assert_int_equal(peer->handler.closed, 2000);
+    h2_peer_destroy(peer);
+}
+
+static void test_served_requests_cost_nothing(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    for (int32_t id = 1; id < 2000; id += 2) {
+        h2_peer_headers(peer, END, id, "GET /");
+        h2_peer_turn(peer);
     }
-    for (int32_t id = 1; id < 400; id += 2) {
-        assert_int_equal(data(&closed, id), H2_CLOSED_FINE);
+    assert_false(peer->has_goaway);
+    assert_int_equal(peer->handler.closed, 1000);
+    h2_peer_destroy(peer);
+}
+
+// --- timeouts -------------------------------------------------------------------------------------
+
+static void test_idle(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    h2_peer_request(peer, "GET /");
+    h2_peer_turn(peer);
+    h2_peer_log(peer);
+    h2_peer_wait(peer, 179000);
+    assert_log(peer, "");
+    h2_peer_wait(peer, 5000);
+    assert_log(peer, "GOAWAY 1 NO_ERROR\n");
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+static void test_idle_from_the_start(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    h2_peer_wait(peer, 179000);
+    assert_log(peer, "");
+    h2_peer_wait(peer, 5000);
+    assert_log(peer, "GOAWAY 0 NO_ERROR\n");
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+static void test_no_idleness_while_answering(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    h2_peer_request(peer, "GET /slow");
+    h2_peer_wait(peer, 1000000);
+    assert_log(peer, "");
+    fake_handler_answer(&peer->handler, peer->handler.x);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
+    h2_peer_destroy(peer);
+}
+
+static void test_no_settings(void **state) {
+    (void)state;
+    struct h2_peer *peer = h2_peer_create();
+    peer->conn = fake_conn_create(&peer->loop);
+    front_accept(&peer->front, peer->conn);
+    h2_peer_bytes(peer, SLICE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    h2_peer_wait(peer, 9000);
+    assert_false(h2_peer_is_closed(peer));
+    h2_peer_wait(peer, 10000);
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+static void test_block_that_does_not_end(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    struct buffer block = {0};
+    h2_peer_add_request(&block, "GET", "/");
+    h2_peer_frame(peer, NGHTTP2_HEADERS, END, 1, buffer_peek(&block));
+    h2_peer_wait(peer, 9000);
+    assert_log(peer, "");
+    h2_peer_frame(peer, NGHTTP2_CONTINUATION, 0, 1, SLICE_EMPTY); // no new lease
+    h2_peer_wait(peer, 5000);
+    assert_true(peer->has_goaway);
+    assert_true(h2_peer_is_closed(peer));
+    assert_int_equal(peer->handler.started, 0);
+    buffer_finish(&block);
+    h2_peer_destroy(peer);
+}
+
+// A refused block is over, too: the others on the connection live on.
+static void test_refused_blocks_are_over(void **state) {
+    (void)state;
+    static const char *const blocks[] = {"GET /\nX-A: b", "GET /\ncontent-length: 3",
+                                         "GET /\nx a: b"};
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+        struct h2_peer *peer = connect_raw();
+        peer->handler.answer = FAKE_ANSWER_NEVER;
+        h2_peer_headers(peer, END, 1, "GET /slow");
+        h2_peer_headers(peer, END, 3, blocks[i]);
+        h2_peer_turn(peer);
+        h2_peer_wait(peer, 60000);
+        assert_false(peer->has_goaway);
+        fake_handler_answer(&peer->handler, peer->handler.x);
+        h2_peer_turn(peer);
+        assert_int_equal(h2_peer_stream(peer, 1)->status, 200);
+        h2_peer_destroy(peer);
     }
+}
+
+static struct h2_peer *connect_manual(uint32_t window) {
+    struct h2_peer *peer = h2_peer_create();
+    peer->is_manual = true;
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window}};
+    h2_peer_connect(peer, settings, 1);
+    return peer;
+}
+
+// The client gives no window; a larger one for the connection changes nothing.
+static void test_closed_window(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(0);
+    peer->handler.big_bytes = 100000;
+    h2_peer_request(peer, "GET /");
+    assert_log(peer, "HEADERS 1 200\n");
+    h2_peer_wait(peer, 29000);
+    h2_peer_open_window(peer, 0, 1000);
+    assert_log(peer, "");
+    h2_peer_wait(peer, 5000);
+    assert_log(peer, "RST_STREAM 1 CANCEL\n");
+    assert_record(peer, "start GET http a.example/\nclosed client_timeout\n");
+    assert_false(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+static void test_closed_window_of_the_connection(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(1000000);
+    peer->handler.big_bytes = 200000;
+    h2_peer_request(peer, "GET /");
+    assert_log(peer, "HEADERS 1 200\nDATA 1 65535\n");
+    h2_peer_wait(peer, 35000);
+    assert_log(peer, "RST_STREAM 1 CANCEL\n");
+    h2_peer_destroy(peer);
+}
+
+// A finished response whose last, empty frame finds no window is held up, too.
+static void test_closed_window_before_the_end(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(0);
+    peer->handler.body = SLICE_EMPTY;
+    h2_peer_request(peer, "GET /");
+    h2_peer_wait(peer, 35000);
+    assert_log(peer, "HEADERS 1 200\nRST_STREAM 1 CANCEL\n");
+    h2_peer_destroy(peer);
+}
+
+// A byte now and then is no progress (TRUST row 6).
+static void test_dripping_window(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(0);
+    peer->handler.big_bytes = 100000;
+    h2_peer_request(peer, "GET /");
+    for (int i = 0; i < 40 && !h2_peer_stream(peer, 1)->was_reset; i++) {
+        h2_peer_open_window(peer, 1, 1);
+        h2_peer_wait(peer, 2500);
+    }
+    assert_true(h2_peer_stream(peer, 1)->was_reset);
+    assert_true(h2_peer_body(peer, 1).length < 20);
+    h2_peer_destroy(peer);
+}
+
+// Slow, but more than a drip.
+static void test_slow_reader(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(0);
+    peer->handler.big_bytes = 100000;
+    h2_peer_request(peer, "GET /");
+    for (int i = 0; i < 50; i++) {
+        h2_peer_open_window(peer, 1, 2000);
+        h2_peer_wait(peer, 10000);
+    }
+    assert_true(h2_peer_stream(peer, 1)->has_ended);
+    h2_peer_destroy(peer);
+}
+
+// A large download of more urgency holds this one up; the client is not to blame.
+static void test_waiting_behind_a_more_urgent_stream(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(100 * 1000 * 1000);
+    peer->handler.big_bytes = 2 * 1000 * 1000;
+    h2_peer_request(peer, "GET /film\npriority: u=1");
+    h2_peer_turn(peer);
+    peer->handler.big_bytes = 0;
+    h2_peer_request(peer, "GET /image\npriority: u=6");
+    for (int i = 0; i < 35; i++) { // 20 KB each 2.5 s: the connection's window is always small
+        h2_peer_open_window(peer, 0, 20000);
+        h2_peer_wait(peer, 2500);
+    }
+    assert_false(h2_peer_stream(peer, 3)->was_reset);
+    assert_false(h2_peer_stream(peer, 3)->has_ended);
+    h2_peer_open_window(peer, 0, 10 * 1000 * 1000);
+    h2_peer_turn(peer);
+    assert_true(h2_peer_stream(peer, 3)->has_ended);
+    h2_peer_destroy(peer);
+}
+
+// The same when the path itself is slow.
+static void test_waiting_behind_a_slow_path(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(100 * 1000 * 1000);
+    h2_peer_open_window(peer, 0, 100 * 1000 * 1000);
+    h2_peer_turn(peer);
+    fake_conn_set_limit(peer->conn, 4000);
+    peer->handler.big_bytes = 2 * 1000 * 1000;
+    h2_peer_request(peer, "GET /film\npriority: u=1");
+    h2_peer_bytes(peer, SLICE_EMPTY);
+    fake_conn_turn(peer->conn);
+    peer->handler.big_bytes = 0;
+    h2_peer_request(peer, "GET /image\npriority: u=6");
+    h2_peer_bytes(peer, SLICE_EMPTY);
+    for (int i = 0; i < 160; i++) {
+        h2_peer_pass_ms(250);
+        fake_conn_turn(peer->conn);
+        if (i % 10 == 9) {
+            fake_conn_expire(peer->conn);
+        }
+    }
+    fake_conn_set_limit(peer->conn, SIZE_MAX);
+    h2_peer_turn(peer);
+    assert_true(h2_peer_stream(peer, 1)->has_ended);
+    assert_true(h2_peer_stream(peer, 3)->has_ended);
+    h2_peer_destroy(peer);
+}
+
+// The peer's kernel takes nothing at all.
+static void test_dead_path(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(100 * 1000 * 1000);
+    h2_peer_open_window(peer, 0, 100 * 1000 * 1000);
+    h2_peer_turn(peer);
+    peer->handler.big_bytes = 2 * 1000 * 1000;
+    h2_peer_request(peer, "GET /");
+    fake_conn_set_limit(peer->conn, 0);
+    h2_peer_wait(peer, 29000);
+    assert_false(h2_peer_is_closed(peer));
+    h2_peer_wait(peer, 5000);
+    assert_true(fake_conn_is_aborted(peer->conn));
+    h2_peer_destroy(peer);
+}
+
+static void test_content_stops(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    int32_t id = h2_peer_open(peer, "POST /");
+    h2_peer_wait(peer, 20000);
+    h2_peer_send(peer, id, SLICE("abc"), false);
+    h2_peer_wait(peer, 20000);
+    assert_log(peer, "");
+    h2_peer_wait(peer, 15000);
+    assert_int_equal(h2_peer_stream(peer, id)->status, 408);
+    assert_true(h2_peer_stream(peer, id)->was_reset);
+    assert_int_equal(h2_peer_stream(peer, id)->error_code, NGHTTP2_NO_ERROR);
+    assert_record(peer, "start POST http a.example/\nclosed client_timeout\n");
+    assert_false(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
+static void test_content_stops_after_the_head(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    h2_peer_open(peer, "POST /");
+    h2_peer_turn(peer);
+    fake_handler_send_head(peer->handler.x, 200, BODY_UNKNOWN);
+    assert_log(peer, "HEADERS 1 200\n");
+    h2_peer_wait(peer, 35000);
+    assert_log(peer, "RST_STREAM 1 CANCEL\n");
+    assert_record(peer, "start POST http a.example/\nclosed client_timeout\n");
+    h2_peer_destroy(peer);
+}
+
+// It is the origin that is slow: its own timeouts count.
+static void test_content_waits_for_the_handler(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    peer->handler.holds_content = true;
+    int32_t id = h2_peer_open(peer, "POST /");
+    h2_peer_send(peer, id, slice_of(wide.data, 20000), false);
+    h2_peer_wait(peer, 100000);
+    assert_log(peer, "");
+    exchange_request_consumed(peer->handler.x, 20000);
+    h2_peer_wait(peer, 25000);
+    h2_peer_send(peer, id, SLICE_EMPTY, true);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
+    h2_peer_destroy(peer);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budget_refills),
-        cmocka_unit_test(test_budget_bears_a_steady_trickle),
-        cmocka_unit_test(test_talks),
-        cmocka_unit_test(test_forgotten_resets_are_lenient),
-        cmocka_unit_test(test_resets_in_any_order),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_bomb_of_references),
+        cmocka_unit_test(test_flood_of_continuations),
+        cmocka_unit_test(test_too_many_trailers),
+        cmocka_unit_test(test_content_limit),
+        cmocka_unit_test(test_attacks_end),
+        cmocka_unit_test(test_rapid_reset_in_one_piece),
+        cmocka_unit_test(test_leaving_pages_is_no_attack),
+        cmocka_unit_test(test_served_requests_cost_nothing),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_idle_from_the_start),
+        cmocka_unit_test(test_no_idleness_while_answering),
+        cmocka_unit_test(test_no_settings),
+        cmocka_unit_test(test_block_that_does_not_end),
+        cmocka_unit_test(test_refused_blocks_are_over),
+        cmocka_unit_test(test_closed_window),
+        cmocka_unit_test(test_closed_window_of_the_connection),
+        cmocka_unit_test(test_closed_window_before_the_end),
+        cmocka_unit_test(test_dripping_window),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_waiting_behind_a_more_urgent_stream),
+        cmocka_unit_test(test_waiting_behind_a_slow_path),
+        cmocka_unit_test(test_dead_path),
+        cmocka_unit_test(test_content_stops),
+        cmocka_unit_test(test_content_stops_after_the_head),
+        cmocka_unit_test(test_content_waits_for_the_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,11 +192,11 @@ static const struct {
     {"GET", OK "Connection: close\r\nContent-Length: 2\r\n\r\nhi", "head 200 2\nend\n", "hi",
      BY_FIN},
     {"GET", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", "head 200 2\nend\n", "hi", 0},
-    {"HEAD", OK "Content-Length: 5\r\n\r\n", "head 200 5 end\nend\n", "", REUSED},
-    {"HEAD", OK "Transfer-Encoding: chunked\r\n\r\n", "head 200 -1 end\nend\n", "", REUSED},
-    {"HEAD", OK "\r\n", "head 200 -1 end\nend\n", "", REUSED},
+    {"HEAD", OK "Content-Length: 5\r\n\r\n", "head 200 0 end\nend\n", "", REUSED},
+    {"HEAD", OK "Transfer-Encoding: chunked\r\n\r\n", "head 200 0 end\nend\n", "", REUSED},
+    {"HEAD", OK "\r\n", "head 200 0 end\nend\n", "", REUSED},
     {"GET", "HTTP/1.1 204 None\r\n\r\n", "head 204 0 end\nend\n", "", REUSED},
-    {"GET", "HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n", "head 304 5 end\nend\n", "", REUSED},
+    {"GET", "HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n", "head 304 0 end\nend\n", "", REUSED},
     {"GET", "HTTP/1.1 304 Same\r\n\r\n", "head 304 0 end\nend\n", "", REUSED},
     {"GET", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno", "head 500 2\nend\n", "no", REUSED},
     {"GET",
@@ -207,7 +207,7 @@ static const struct {
     {"GET", OK "Content-Length: 2\r\n\r\nhi!", "head 200 2\nend\n", "hi", 0},
     {"GET", OK "Content-Length: 2\r\n\r\nhi" OK "Content-Length: 0\r\n\r\n", "head 200 2\nend\n",
      "hi", 0},
-    {"HEAD", OK "Content-Length: 2\r\n\r\nhi", "head 200 2 end\nend\n", "", 0},
+    {"HEAD", OK "Content-Length: 2\r\n\r\nhi", "head 200 0 end\nend\n", "", 0},
     {"GET", "HTTP/1.1 204 None\r\n\r\nhi", "head 204 0 end\nend\n", "", 0},
     {"GET", OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n\r\n", "head 200 -1\nend\n", "", 0},
     // How long it will wait for the next request.
@@ -507,30 +507,19 @@ static void test_surplus_never_answers_the_next_call(void **state) {
         snprintf(text, sizeof(text), "good%s", evil);
         origin_say(&s, fd, text);
         user_expect(&first, "head 200 4\nend\n");
-        fd = origin_accept(&s); // the second call goes elsewhere
-        origin_hear_head(&s, fd);
-        origin_say(&s, fd, OK "Content-Length: 2\r\n\r\nhi");
-        user_expect(&second, "head 200 2\nend\n");
+        if (is_narrow) { // it had this connection already, but nothing of it has left
+            user_expect(&second, "fail origin_reset\n");
+            assert_true(origin_call_may_retry(second.call));
+        } else {
+            fd = origin_accept(&s);
+            origin_hear_head(&s, fd);
+            origin_say(&s, fd, OK "Content-Length: 2\r\n\r\nhi");
+            user_expect(&second, "head 200 2\nend\n");
+        }
         user_finish(&first);
         user_finish(&second);
         scene_close(&s);
     }
-}
-
-// An origin that speaks before it was asked is not listened to.
-static void test_origin_that_speaks_first(void **state) {
-    (void)state;
-    struct scene s;
-    scene_open(&s, "");
-    struct user user;
-    user_init(&user, &s, "GET", "/");
-    user_start(&user);
-    int fd = -1;
-    scene_wait(&s, (fd = accept(s.listener, NULL, NULL)) >= 0);
-    close(fd);
-    user_expect(&user, "fail origin_reset\n");
-    user_finish(&user);
-    scene_close(&s);
 }
 
 // --- back-pressure -------------------------------------------------------------------------------
@@ -657,7 +646,6 @@ int main(void) {
         cmocka_unit_test(test_reused_connection_that_ends),
         cmocka_unit_test(test_what_may_not_be_tried_again),
         cmocka_unit_test(test_surplus_never_answers_the_next_call),
-        cmocka_unit_test(test_origin_that_speaks_first),
         cmocka_unit_test(test_slow_client_holds_back_the_origin),
         cmocka_unit_test(test_every_byte_in_order),
         cmocka_unit_test(test_end_while_full),
