@@ -15,10 +15,14 @@ struct listener;
 struct tls_context;
 
 // A bound, listening, non-blocking socket, or -1 with errno text in out_error. `host` numeric or ""
-// (any, dual stack). With *port 0 the kernel chooses; the choice is stored in *port.
+// (any, dual stack; a named IPv6 address takes IPv6 only). With *port 0 the kernel chooses; the
+// choice is stored in *port.
 int listener_socket(const char *host, uint16_t *port, char *out_error, size_t out_error_size);
+// Whether nobody listens there yet, this process included.
+bool listener_is_free(const char *host, uint16_t port, char *out_error, size_t out_error_size);
 
-// Serves take_fd on this loop. on_accept gets each new conn (not attached yet) and owns it.
+// Serves take_fd on this loop. on_accept gets each new conn (not attached yet) and owns it. `tls`
+// may be NULL; the listener takes a reference of its own.
 struct listener *listener_open(struct loop *loop, int take_fd, struct tls_context *tls,
                                void (*on_accept)(void *user, struct conn *take_conn), void *user);
 // Stops accepting at once; frees itself once the handles are closed, then on_closed (may be NULL).

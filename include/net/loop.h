@@ -44,8 +44,9 @@ struct loop {
 void loop_init(struct loop *loop);
 void loop_run(struct loop *loop);  // until loop_stop
 void loop_stop(struct loop *loop); // loop_run returns after this turn
-// Closes what loop_init opened and runs the loop until all handles are closed. Every other handle
-// must have been closed, or be closing, before.
+// Runs what was posted and deferred, and the loop until all handles are closed, then closes what
+// loop_init opened. Every other handle must have been closed, or be closing, before. Waits for name
+// resolution that is under way, which may take seconds when a name server is silent.
 void loop_finish(struct loop *loop);
 
 // Every callback that libuv makes starts with this: libuv renews its time when it wakes, and the

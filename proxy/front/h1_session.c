@@ -153,12 +153,13 @@ static void on_malformed(struct h1_session *session, struct slice bytes, enum fa
     exchange_cut(session->x, fault);
 }
 
-// Cleartext whose very first line does not speak of HTTP, such as a mistaken HTTP/2 preface: an
+// Cleartext whose very first line is words and no request, such as a mistaken HTTP/2 preface: an
 // HTTP/1 answer would be taken for garbage in turn (RFC 9113 section 3.4).
 static bool is_foreign(const struct h1_session *session, struct slice bytes) {
-    bool is_first_line = !session->base.client.is_tls && !session->has_ticket;
     struct slice line = slice_first(bytes, slice_find(bytes, '\n'));
-    return is_first_line && line.length < bytes.length &&
+    struct slice second = slice_skip(line, slice_find(line, ' ') + 1);
+    bool is_first_line = !session->base.client.is_tls && !session->has_ticket;
+    return is_first_line && second.length > 0 && second.data[0] != '/' &&
            memmem(line.data, line.length, "HTTP/", 5) == NULL;
 }
 

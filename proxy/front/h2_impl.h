@@ -37,6 +37,12 @@ struct h2_budget {
     uint64_t refilled_ms;
 };
 
+// How response content moves: a byte now and then is none (TRUST row 6).
+struct h2_pace {
+    uint64_t moved_ms; // when a kilobyte, or all there was, had gone
+    size_t bytes;      // gone since
+};
+
 struct h2_frame_head {
     size_t length; // of the payload
     uint8_t type, flags;
@@ -75,6 +81,7 @@ struct h2_session {
     struct h2_gate gate;
     struct h2_closed closed;
     struct h2_budget budget;
+    struct h2_pace pace;     // of all responses together
     size_t held_bytes;       // response bytes in all streams' queues
     size_t flush_bytes;      // how much one flush gathers; grows while the path takes it all
     uint64_t idle_since_ms;  // no stream since
@@ -123,6 +130,7 @@ struct h2_stream { // lives in its exchange's arena
     struct headers *response_trailers;
     uint64_t sent_bytes;
     uint64_t progress_ms; // when content last moved, either way
+    struct h2_pace pace;  // of the response's content
     // priority
     struct priority priority;
     bool is_boosted;        // page with promises: ahead of them until its first bytes are out
@@ -171,6 +179,9 @@ size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_
 // --- h2_limits.c ---
 // Spends one token of the abuse budget; false when it is empty.
 bool h2_budget_spend(struct h2_budget *budget, uint64_t now_ms);
+
+void h2_pace_start(struct h2_pace *pace, uint64_t now_ms); // something is to be sent now
+void h2_pace_note(struct h2_pace *pace, size_t bytes, bool is_all, uint64_t now_ms);
 
 enum h2_closed_verdict {
     H2_CLOSED_FINE,    // new, or no matter

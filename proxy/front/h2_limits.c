@@ -3,6 +3,7 @@
 
 // The numbers of TRUST row 8; a browser that leaves a page of 100 images spends half of it at once.
 enum { BUDGET_BURST = 200, BUDGET_PER_SECOND = 33 };
+enum { PACE_BYTES = 1024 };
 
 static bool was_reset(const struct h2_closed *closed, int32_t id);
 static void open_stream(struct h2_closed *closed, int32_t id);
@@ -22,6 +23,17 @@ bool h2_budget_spend(struct h2_budget *budget, uint64_t now_ms) {
     }
     budget->tokens -= 1;
     return true;
+}
+
+void h2_pace_start(struct h2_pace *pace, uint64_t now_ms) {
+    *pace = (struct h2_pace){.moved_ms = now_ms};
+}
+
+void h2_pace_note(struct h2_pace *pace, size_t bytes, bool is_all, uint64_t now_ms) {
+    pace->bytes += bytes;
+    if (is_all || pace->bytes >= PACE_BYTES) {
+        h2_pace_start(pace, now_ms);
+    }
 }
 
 // nghttp2 ignores frames on closed streams silently; RFC 9113 section 5.1 wants an error for those

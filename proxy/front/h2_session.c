@@ -162,6 +162,9 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
                             void *user) {
     struct h2_session *session = user;
     (void)ng;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        session->block_since_ms = 0; // refused; on_frame is not called for it
+    }
     log_debug("h2_session", "-", "c%llu/%d invalid frame type=%d error=%s",
               (unsigned long long)session->base.client.id, frame->hd.stream_id, frame->hd.type,
               nghttp2_strerror(error));
@@ -253,7 +256,9 @@ void h2_session_set_deadline(struct h2_session *session) {
                       session->state == H2_SESSION_OPEN;
     uint64_t delay = TICK_MS;
     if (is_waiting) {
-        delay = session->has_preface ? limits->idle_ms : limits->head_ms;
+        uint64_t idle_ms = loop_now(session->base.front->loop) - session->idle_since_ms;
+        uint64_t limit = session->has_preface ? limits->idle_ms : limits->head_ms;
+        delay = limit > idle_ms ? limit - idle_ms : TICK_MS;
     }
     conn_set_deadline(session->base.conn, delay);
 }

@@ -40,6 +40,7 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
                          uint32_t *flags, nghttp2_data_source *source, void *user);
 static int send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *frame_head,
                      size_t length, nghttp2_data_source *source, void *user);
+static bool is_stalled(const struct h2_stream *stream, uint64_t now);
 static void submit_trailers(struct h2_stream *stream);
 static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame);
 static void resume(struct h2_stream *stream);
@@ -341,6 +342,9 @@ static void send_head(struct exchange *x, const struct response_head *head) {
 
 static void take_body(struct exchange *x, struct slice bytes) {
     struct h2_stream *stream = x->front_user;
+    if (buffer_length(&stream->body) == 0) {
+        h2_pace_start(&stream->pace, now_ms(stream));
+    }
     buffer_append_slice(&stream->body, bytes);
     stream->session->held_bytes += bytes.length;
     resume(stream);
@@ -349,6 +353,9 @@ static void take_body(struct exchange *x, struct slice bytes) {
 static void finish(struct exchange *x, const struct headers *trailers) {
     struct h2_stream *stream = x->front_user;
     stream->is_finished = true;
+    if (buffer_length(&stream->body) == 0) {
+        h2_pace_start(&stream->pace, now_ms(stream));
+    }
     if (trailers != NULL && trailers->count > 0) {
         stream->response_trailers = arena_new(x->arena, struct headers);
         headers_init(stream->response_trailers, x->arena);
@@ -458,6 +465,8 @@ static int send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *f
     }
     stream->sent_bytes += length;
     stream->progress_ms = now_ms(stream);
+    h2_pace_note(&stream->pace, length, buffer_length(&stream->body) == 0, stream->progress_ms);
+    h2_pace_note(&session->pace, length, session->held_bytes == 0, stream->progress_ms);
     if (stream->is_boosted && stream->sent_bytes >= H2_PAGE_FIRST_BYTES) {
         session->has_restore = true;
     }
@@ -697,6 +706,22 @@ void h2_stream_close_all(struct h2_session *session, enum fault fault) {
     }
 }
 
+// The client gives no window. (Waiting behind more urgent streams is not the client's fault.)
+static bool is_stalled(const struct h2_stream *stream, uint64_t now) {
+    const struct h2_session *session = stream->session;
+    uint64_t write_ms = session->base.front->limits.write_ms;
+    bool is_held_up = stream->has_head && !stream->has_local_ended &&
+                      (buffer_length(&stream->body) > 0 || stream->is_finished);
+    if (!is_held_up || now - stream->pace.moved_ms < write_ms) {
+        return false;
+    }
+    if (nghttp2_session_get_stream_remote_window_size(session->ng, stream->id) <= 0) {
+        return true;
+    }
+    return nghttp2_session_get_remote_window_size(session->ng) <= 0 &&
+           now - session->pace.moved_ms >= write_ms;
+}
+
 // A request whose content stops, or a response that the client does not take (TRUST rows 6, 18).
 void h2_stream_sweep(struct h2_session *session, uint64_t now) {
     const struct front_limits *limits = &session->base.front->limits;
@@ -705,11 +730,9 @@ void h2_stream_sweep(struct h2_session *session, uint64_t now) {
         uint64_t still_ms = now - stream->progress_ms;
         bool waits_for_content = stream->has_request && !stream->has_remote_ended &&
                                  stream->unconsumed == 0 && still_ms >= limits->body_ms;
-        bool waits_for_window = buffer_length(&stream->body) > 0 && still_ms >= limits->write_ms;
-        if (waits_for_window) {
-            nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
-            stream->has_local_ended = true;
+        if (is_stalled(stream, now)) {
             stream->fault = FAULT_CLIENT_TIMEOUT;
+            reset(stream, NGHTTP2_CANCEL);
         } else if (waits_for_content) {
             exchange_cut(stream->exchange, FAULT_CLIENT_TIMEOUT);
             stream->progress_ms = now;

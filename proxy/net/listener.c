@@ -40,10 +40,11 @@ struct listener {
     bool is_closing;
 };
 
-static int open_any(uint16_t *port, char *out_error, size_t out_error_size);
-static int open_at(const char *host, bool is_dual, uint16_t *port, char *out_error,
+static int open_socket(const char *host, bool is_probe, uint16_t *port, char *out_error,
+                       size_t out_error_size);
+static int open_at(const char *host, bool is_dual, bool is_probe, uint16_t *port, char *out_error,
                    size_t out_error_size);
-static bool set_options(int fd, int family, bool is_dual);
+static bool set_options(int fd, int family, bool is_dual, bool is_probe);
 static uint16_t chosen_port(int fd);
 static void start_accepting(struct listener *listener);
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -55,21 +56,32 @@ static void on_timer_closed(struct timer *timer);
 static void on_handle_closed(struct listener *listener);
 
 int listener_socket(const char *host, uint16_t *port, char *out_error, size_t out_error_size) {
-    if (host[0] == '\0') {
-        return open_any(port, out_error, out_error_size);
-    }
-    return open_at(host, false, port, out_error, out_error_size);
+    return open_socket(host, false, port, out_error, out_error_size);
 }
 
-static int open_any(uint16_t *port, char *out_error, size_t out_error_size) {
-    int fd = open_at("::", true, port, out_error, out_error_size);
+// With SO_REUSEPORT a second outrider would quietly get half of the connections of the first; a
+// socket without it is refused where anybody listens.
+bool listener_is_free(const char *host, uint16_t port, char *out_error, size_t out_error_size) {
+    int fd = open_socket(host, true, &port, out_error, out_error_size);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static int open_socket(const char *host, bool is_probe, uint16_t *port, char *out_error,
+                       size_t out_error_size) {
+    if (host[0] != '\0') {
+        return open_at(host, false, is_probe, port, out_error, out_error_size);
+    }
+    int fd = open_at("::", true, is_probe, port, out_error, out_error_size);
     if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-        fd = open_at("0.0.0.0", false, port, out_error, out_error_size);
+        fd = open_at("0.0.0.0", false, is_probe, port, out_error, out_error_size);
     }
     return fd;
 }
 
-static int open_at(const char *host, bool is_dual, uint16_t *port, char *out_error,
+static int open_at(const char *host, bool is_dual, bool is_probe, uint16_t *port, char *out_error,
                    size_t out_error_size) {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
                              .ai_socktype = SOCK_STREAM};
@@ -83,8 +95,9 @@ static int open_at(const char *host, bool is_dual, uint16_t *port, char *out_err
         return -1;
     }
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool is_open = fd >= 0 && set_options(fd, address->ai_family, is_dual) &&
-                   bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
+    bool is_open = fd >= 0 && set_options(fd, address->ai_family, is_dual, is_probe) &&
+                   bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
+                   (is_probe || listen(fd, BACKLOG) == 0);
     int error = errno;
     freeaddrinfo(address);
     if (!is_open) {
@@ -100,7 +113,7 @@ static int open_at(const char *host, bool is_dual, uint16_t *port, char *out_err
 }
 
 // Accepted sockets inherit these (Linux), which saves calls for each of them.
-static bool set_options(int fd, int family, bool is_dual) {
+static bool set_options(int fd, int family, bool is_dual, bool is_probe) {
     int on = 1;
     int off = 0;
     int notsent = NOTSENT_BYTES;
@@ -108,7 +121,7 @@ static bool set_options(int fd, int family, bool is_dual) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
     return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-           setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
+           (is_probe || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
            (family != AF_INET6 ||
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_dual ? &off : &on, sizeof(on)) == 0);
 }

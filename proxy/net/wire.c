@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "base/ensure.h"
@@ -10,6 +11,7 @@ enum { READ_BYTES = 64 * 1024 };
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buf);
 static void on_uv_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf);
+static int hidden_error(const struct wire *wire);
 static struct slice write_now(struct wire *wire, struct slice bytes);
 static void write_later(struct wire *wire);
 static void on_uv_written(uv_write_t *write, int status);
@@ -64,8 +66,17 @@ static void on_uv_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) 
         wire->events->on_read(wire, slice_of(buf->base, (size_t)count));
     } else if (count < 0 && count != UV_ENOBUFS) {
         wire_set_reading(wire, false);
-        wire->events->on_read_end(wire, count == UV_EOF ? 0 : (int)count);
+        wire->events->on_read_end(wire, count == UV_EOF ? hidden_error(wire) : (int)count);
     }
+}
+
+// When the last bytes and a reset come together libuv calls it an end (it goes by POLLHUP), and a
+// response that was cut short would look complete. EPIPE is a reset after a true FIN.
+static int hidden_error(const struct wire *wire) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(wire_fd(wire), SOL_SOCKET, SO_ERROR, &error, &size);
+    return error == EPIPE ? 0 : -error;
 }
 
 void wire_send_buffer(struct wire *wire, struct buffer *output) {

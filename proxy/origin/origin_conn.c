@@ -351,7 +351,8 @@ static void on_deadline(void *user) {
         fail(oc, FAULT_ORIGIN_TIMEOUT);
         return;
     }
-    conn_set_deadline(oc->conn, silent < limit ? limit - silent : limit);
+    uint64_t next = silent < limit ? limit - silent : limit;
+    conn_set_deadline(oc->conn, total > 0 && total - spent < next ? total - spent : next);
 }
 
 // Not silent but not asked: the client has not sent its content yet, or takes none.

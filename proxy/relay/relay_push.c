@@ -100,7 +100,7 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
         .response = head,
         .policy = &r->route->push,
         .declared = r->route->declared_push,
-        .declared_count = r->route->declared_push_count,
+        .declared_count = x->is_promised ? 0 : r->route->declared_push_count,
         .diary = client != NULL ? client->diary : NULL,
         .is_unfit = is_unfit,
         .unfit_user = r,
@@ -193,7 +193,7 @@ bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head
 
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
     struct exchange *x = r->exchange;
-    if (r->route != NULL && !x->is_promised) {
+    if (r->route != NULL) {
         x->story.skipped = describe_skipped(r);
     }
     if (r->pusher == NULL) {

@@ -10,6 +10,8 @@
 static struct tls_context *load_certificates(const struct config *config, size_t index,
                                              struct config_errors *errors);
 static void open_sockets(struct generation *generation, size_t index, struct config_errors *errors);
+static int open_one(const struct config_listener *listener, unsigned worker, uint16_t *port,
+                    char *out_error, size_t out_error_size);
 
 struct generation *generation_build(struct config *take_config, unsigned workers,
                                     struct config_errors *errors) {
@@ -85,7 +87,7 @@ static void open_sockets(struct generation *generation, size_t index,
     *port = listener->port;
     for (unsigned i = 0; i < generation->workers; i++) {
         char text[128] = "";
-        int fd = listener_socket(listener->host, port, text, sizeof(text));
+        int fd = open_one(listener, i, port, text, sizeof(text));
         if (fd < 0) {
             char key[64];
             snprintf(key, sizeof(key), "listeners[%zu].address", index);
@@ -97,6 +99,15 @@ static void open_sockets(struct generation *generation, size_t index,
         }
         generation->sockets[index * generation->workers + i] = fd;
     }
+}
+
+static int open_one(const struct config_listener *listener, unsigned worker, uint16_t *port,
+                    char *out_error, size_t out_error_size) {
+    bool may_be_taken = worker == 0 && listener->port != 0;
+    if (may_be_taken && !listener_is_free(listener->host, *port, out_error, out_error_size)) {
+        return -1;
+    }
+    return listener_socket(listener->host, port, out_error, out_error_size);
 }
 
 void generation_destroy(struct generation *generation) {

@@ -20,6 +20,8 @@
 
 enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 3 };
 
+static const int stop_signals[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+
 struct server {
     struct loop loop;
     struct generation *generation;
@@ -169,17 +171,17 @@ static void report_listeners(const struct server *server) {
 // --- stop -----------------------------------------------------------------------------------------
 
 static void watch_signals(struct server *server) {
-    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
     for (unsigned i = 0; i < SIGNALS; i++) {
         uv_signal_init(&server->loop.uv, &server->signals[i]);
         server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&server->signals[i], on_signal, stop_signals[i]);
     }
     timer_init(&server->drain_timer, &server->loop, on_drain_expired);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
     struct server *server = handle->data;
+    loop_wake(&server->loop);
     for (unsigned i = 0; i < server->generation->workers; i++) {
         if (server->is_draining) {
             worker_abort(server->workers[i]);
@@ -216,6 +218,7 @@ static void count_ended(void *argument) {
     }
     for (unsigned i = 0; i < SIGNALS; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
+        signal(stop_signals[i], SIG_IGN); // a further one may not kill us while we clean up
     }
     timer_close(&server->drain_timer, NULL);
     loop_stop(&server->loop);

@@ -75,7 +75,6 @@ def test_usage_errors(command, words):
     "words, said",
     [
         (["--origin", "https://127.0.0.1:1"], "--origin"),
-        (["--origin", "127.0.0.1:80"], "--origin"),
         (["--origin", "unix:relative.sock"], "--origin"),
         (["--origin", "http://127.0.0.1:1/path"], "--origin"),
         (["--origin", "http://127.0.0.1:99999"], "--origin"),
@@ -84,7 +83,6 @@ def test_usage_errors(command, words):
         (["--listen", "https://127.0.0.1:70000"], "--listen"),
         (["--listen", "127.0.0.1:8443", "--listen", "https://127.0.0.1:8443"], "--listen"),
         (["--workers", "many"], "--workers"),
-        (["--workers", "0"], "--workers"),
         (["--workers", "-1"], "--workers"),
         (["--origin-timeout", "60"], "--origin-timeout"),
         (["--origin-timeout", "soon"], "--origin-timeout"),
@@ -107,9 +105,13 @@ def test_bad_values_are_configuration_errors(command, words, said):
 
 
 def expectations(path):
-    """The `# expect: line:column: text` lines of a bad configuration, or an empty list."""
+    """The `# expect: line:column: text` lines of a bad configuration as patterns of its errors."""
     text = path.read_bytes().decode("utf-8", "replace")
-    return re.findall(r"^# expect: (.*)$", text, re.M)
+    patterns = []
+    for place, words in re.findall(r"^# expect: (\d+:\d+): (.*)$", text, re.M):
+        place = "" if place == "0:0" else f":{place}"
+        patterns.append(rf"(?m)^{re.escape(str(path))}{place}: .*{re.escape(words)}")
+    return patterns
 
 
 def test_bad_files_fail_with_place_and_start_nothing(command):
@@ -121,7 +123,7 @@ def test_bad_files_fail_with_place_and_start_nothing(command):
         result = command("check", "-c", path)
         place = re.compile(rf"^{re.escape(str(path))}(:\d+:\d+)?: ")
         is_placed = all(place.match(line) for line in lines_of(result))
-        is_expected = all(f"{path}:{text}" in result.errors for text in expectations(path))
+        is_expected = all(re.search(text, result.errors) for text in expectations(path))
         if result.code != 1 or result.text or not lines_of(result):
             failures.append((path.name, "exit", result.code, result.text[:100]))
         elif not is_placed or not is_expected:

@@ -125,7 +125,10 @@ class H1Client:
 
     def _read_line(self):
         while b"\r\n" not in self._input:
-            self._input += self.read(len(self._input) + 1)
+            data = self.sock.recv(65536)
+            if not data:
+                raise ConnectionError(f"closed in a line: {self._input!r}")
+            self._input += data
         line, _, self._input = self._input.partition(b"\r\n")
         return line
 

@@ -23,6 +23,7 @@ struct conn {
     size_t limit;
     size_t write_count;
     uint64_t deadline_ms;
+    uint64_t deadline_set_ms;
     uint64_t progress_ms;
     enum fault fault;
     bool is_tls;
@@ -271,6 +272,7 @@ void conn_resume(struct conn *conn) {
 
 void conn_set_deadline(struct conn *conn, uint64_t delay_ms) {
     conn->deadline_ms = delay_ms;
+    conn->deadline_set_ms = loop_now(conn->loop);
 }
 
 uint64_t conn_last_progress_ms(const struct conn *conn) {
@@ -358,6 +360,10 @@ bool fake_conn_has_ticket(const struct conn *conn) {
 
 uint64_t fake_conn_deadline_ms(const struct conn *conn) {
     return conn->deadline_ms;
+}
+
+uint64_t fake_conn_due_ms(const struct conn *conn) {
+    return conn->deadline_ms > 0 ? conn->deadline_set_ms + conn->deadline_ms : 0;
 }
 
 size_t fake_conn_write_count(const struct conn *conn) {

@@ -45,6 +45,7 @@ bool fake_conn_is_ended(const struct conn *conn);
 bool fake_conn_is_paused(const struct conn *conn);
 bool fake_conn_has_ticket(const struct conn *conn);          // conn_offer_ticket was called
 uint64_t fake_conn_deadline_ms(const struct conn *conn);     // the delay last set, 0: none
+uint64_t fake_conn_due_ms(const struct conn *conn);          // when it ends (monotonic), 0: none
 size_t fake_conn_write_count(const struct conn *conn);       // turns in which bytes left
 void fake_conn_set_progress(struct conn *conn, uint64_t ms); // for conn_last_progress_ms
 

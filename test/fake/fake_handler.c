@@ -162,7 +162,7 @@ static void send_big(struct exchange *x) {
 }
 
 static void note(struct fake_handler *fake, const char *format, ...) {
-    char text[1024];
+    char text[16384];
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof(text), format, arguments);

@@ -345,9 +345,9 @@ void h2_peer_turn(struct h2_peer *peer) {
 void h2_peer_wait(struct h2_peer *peer, uint64_t ms) {
     h2_peer_turn(peer);
     while (ms > 0 && !h2_peer_is_closed(peer)) {
-        uint64_t delay = fake_conn_deadline_ms(peer->conn);
-        bool is_due = delay > 0 && delay <= ms;
-        uint64_t step = is_due ? delay : ms;
+        uint64_t due = fake_conn_due_ms(peer->conn);
+        bool is_due = due > 0 && due <= fake_now_ms + ms;
+        uint64_t step = is_due ? due - fake_now_ms : ms;
         h2_peer_pass_ms(step);
         ms -= step;
         h2_peer_turn(peer);

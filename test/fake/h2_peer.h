@@ -100,7 +100,7 @@ void h2_peer_add_request(struct buffer *block, const char *method, const char *p
 
 // --- time goes on, answers are looked at ---
 void h2_peer_turn(struct h2_peer *peer); // until both sides have nothing more to say
-// Time passes, and the conn's deadline is told when it is due (counted from now, as if just set).
+// Time passes, and the conn's deadline is told when it is due.
 void h2_peer_wait(struct h2_peer *peer, uint64_t ms);
 struct h2_peer_stream *h2_peer_stream(struct h2_peer *peer, int32_t id);
 // The frames since the last call, one per line, without SETTINGS and WINDOW_UPDATE:

@@ -57,6 +57,9 @@ static void open_with_url(struct scene *s, const char *url, const char *origin) 
     s->config = config_load_text("test.yaml", text, (size_t)length, &errors);
     config_errors_print(&errors, stderr);
     assert_non_null(s->config);
+    if (s->config->origins[0].idle_ms == s->config->timeouts.origin_idle_ms) {
+        s->config->origins[0].idle_ms = 60 * 1000; // so that what is closed is not closed by age
+    }
     loop_init(&s->loop);
     s->pool = origin_pool_create(&s->loop, s->config, 1);
 }

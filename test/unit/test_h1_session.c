@@ -495,6 +495,14 @@ static void test_malformed_requests(void **state) {
     }
 }
 
+static void test_words_that_are_no_request_get_no_answer(void **state) {
+    struct fixture *f = *state;
+    start_session(f, SLICE_EMPTY);
+    feed(f, "INVALID CONNECTION PREFACE\r\n\r\n");
+    assert_nothing_taken(f);
+    assert_true(fake_conn_is_closing(f->conn));
+}
+
 static void test_heads_that_are_too_large(void **state) {
     struct fixture *f = *state;
     f->front.limits.head_fields = 5;
@@ -1040,6 +1048,7 @@ int main(void) {
         TEST(test_response_before_the_request_has_ended),
         TEST(test_limit_on_content),
         TEST(test_malformed_requests),
+        TEST(test_words_that_are_no_request_get_no_answer),
         TEST(test_heads_that_are_too_large),
         TEST(test_malformed_chunks),
         TEST(test_misdirected),

@@ -263,10 +263,10 @@ static void play_response(size_t row, size_t piece) {
     if (is_reused) {
         scene_reuse(&s, fd);
     } else {
+        assert_int_equal(origin_pool_counts(s.pool).idle, 0);
         if ((responses[row].facts & BY_FIN) == 0) {
             origin_expect_closed(&s, fd);
         }
-        assert_int_equal(origin_pool_counts(s.pool).idle, 0);
         scene_use_new(&s);
     }
     scene_close(&s);

@@ -507,7 +507,7 @@ static void test_a_push_never_pushes(void **state) {
     assert_front(&s, "2 head 200\n2 finish\n");
     assert_origin(&s, "");
     assert_response_field(scene_stream(&s, 2), "link", "</font.woff>; rel=preload; as=font");
-    assert_skipped(scene_stream(&s, 2), "");
+    assert_skipped(scene_stream(&s, 2), "repeated:1,nested:1");
     scene_close(&s);
 }
 
