@@ -46,6 +46,7 @@ static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame);
 static void resume(struct h2_stream *stream);
 static void reset(struct h2_stream *stream, uint32_t error_code);
 static void set_priority(struct h2_stream *stream, struct priority priority);
+static void apply_request_priority(struct h2_stream *stream);
 static void apply_early_priority(struct h2_stream *stream);
 static void boost(struct h2_stream *stream);
 
@@ -208,8 +209,7 @@ static void on_request_head(struct h2_stream *stream, bool is_end) {
     stream->has_request = true;
     stream->has_remote_ended = is_end;
     enum fault fault = check_request(stream, is_end);
-    priority_parse(headers_value(&stream->raw.headers, HEADER_PRIORITY), &stream->priority);
-    apply_early_priority(stream);
+    apply_request_priority(stream);
     if (fault != FAULT_NONE) {
         if (fault == FAULT_BAD_REQUEST || fault == FAULT_HEAD_TOO_LARGE) {
             h2_session_spend(stream->session);
@@ -585,12 +585,22 @@ void h2_stream_restore_priorities(struct h2_session *session) {
     }
 }
 
+// From the first call on the library leaves the stream's priority to us. Else it would apply the
+// request's field after on_request_head, and undo what was decided there.
 static void set_priority(struct h2_stream *stream, struct priority priority) {
     nghttp2_extpri extpri = {.urgency = priority.urgency, .inc = priority.is_incremental};
-    nghttp2_session_change_extpri_stream_priority(stream->session->ng, stream->id, &extpri, 0);
+    nghttp2_session_change_extpri_stream_priority(stream->session->ng, stream->id, &extpri, 1);
 }
 
-// The library does this for requests that are there, but not for promises.
+static void apply_request_priority(struct h2_stream *stream) {
+    struct slice own = headers_value(&stream->raw.headers, HEADER_PRIORITY);
+    if (own.length > 0) {
+        priority_parse(own, &stream->priority);
+        set_priority(stream, stream->priority);
+    }
+    apply_early_priority(stream);
+}
+
 void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id,
                                   struct slice value) {
     struct priority priority = PRIORITY_DEFAULT;

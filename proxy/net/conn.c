@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/conn.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -266,6 +267,12 @@ size_t conn_unsent(const struct conn *conn) {
 
 bool conn_has_waited(const struct conn *conn) {
     return conn->wire.has_waited;
+}
+
+bool conn_is_quiet(const struct conn *conn) {
+    char byte;
+    return conn->state == CONN_OPEN && !conn->is_eof && buffer_length(&conn->held) == 0 &&
+           recv(wire_fd(&conn->wire), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 // Called before anything can end the fullness, and after what can begin a wait.

@@ -77,6 +77,7 @@ void origin_conn_send(struct origin_conn *oc, struct origin_call *call) {
     h1_reader_expect(oc->reader, slice_equal(call->head->method, SLICE("HEAD")));
     h1_writer_request(conn_output(oc->conn), call->head);
     conn_mark(oc->conn);
+    loop_defer(oc->origin->pool->loop, &oc->taken_task); // behind the conn's own flush
     conn_set_deadline(oc->conn, silence_limit(oc));
 }
 
@@ -92,7 +93,7 @@ void origin_conn_write(struct origin_conn *oc, struct slice bytes) {
         buffer_append_slice(conn_output(oc->conn), bytes);
     }
     conn_mark(oc->conn);
-    loop_defer(oc->origin->pool->loop, &oc->taken_task); // behind the conn's own flush
+    loop_defer(oc->origin->pool->loop, &oc->taken_task);
 }
 
 void origin_conn_finish_request(struct origin_conn *oc) {
@@ -105,7 +106,9 @@ void origin_conn_finish_request(struct origin_conn *oc) {
 }
 
 static void on_taken_task(struct loop_task *task) {
-    report_taken(LIST_ENTRY(task, struct origin_conn, taken_task));
+    struct origin_conn *oc = LIST_ENTRY(task, struct origin_conn, taken_task);
+    oc->is_request_out = true;
+    report_taken(oc);
 }
 
 // Output that had waited was taken; what came meanwhile leaves with this flush, so look once more

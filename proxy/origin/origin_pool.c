@@ -12,6 +12,8 @@ enum { SWEEP_MS = 250, WARN_EVERY_MS = 10000 };
 static void origin_init(struct origin *origin, struct origin_pool *pool,
                         const struct config_origin *config, unsigned workers);
 static unsigned part(uint32_t whole, unsigned workers);
+static struct origin_conn *find_idle(struct origin_call *call);
+static void begin(struct origin_call *call, struct origin_conn *idle);
 static bool can_dial(const struct origin *origin, const struct origin_call *call);
 static bool push_is_over_share(const struct origin *origin, const struct origin_call *call);
 static void take(struct origin_call *call, struct origin_conn *oc);
@@ -74,16 +76,36 @@ static unsigned part(uint32_t whole, unsigned workers) {
 // --- a call asks for a connection ---------------------------------------------------------------
 
 void origin_pool_ask(struct origin_call *call) {
-    struct origin *origin = call->origin;
-    struct list_link *idle = call->is_retry ? NULL : list_first(&origin->idle);
-    if (push_is_over_share(origin, call)) {
-        wait_in_line(call);
-    } else if (idle != NULL) {
-        take(call, LIST_ENTRY(idle, struct origin_conn, idle));
-    } else if (can_dial(origin, call)) {
-        dial(call);
+    struct origin_conn *idle = find_idle(call);
+    if (idle != NULL || can_dial(call->origin, call)) {
+        begin(call, idle);
     } else {
         wait_in_line(call);
+    }
+}
+
+// Whatever has come on an idle connection, be it its end, comes before the request: a response
+// among it would be taken for the answer.
+static struct origin_conn *find_idle(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    if (call->is_retry || push_is_over_share(origin, call)) {
+        return NULL;
+    }
+    LIST_EACH(&origin->idle, link) {
+        struct origin_conn *oc = LIST_ENTRY(link, struct origin_conn, idle);
+        if (conn_is_quiet(oc->conn)) {
+            return oc;
+        }
+        close_idle(oc);
+    }
+    return NULL;
+}
+
+static void begin(struct origin_call *call, struct origin_conn *idle) {
+    if (idle != NULL) {
+        take(call, idle);
+    } else {
+        dial(call);
     }
 }
 
@@ -204,16 +226,13 @@ void origin_pool_release(struct origin *origin, bool was_push) {
 static void serve_waiting(struct origin *origin) {
     LIST_EACH(&origin->waiting, link) {
         struct origin_call *call = LIST_ENTRY(link, struct origin_call, waiting);
-        bool has_idle = !list_is_empty(&origin->idle) && !call->is_retry;
-        if (push_is_over_share(origin, call)) {
+        struct origin_conn *idle = find_idle(call);
+        if (idle == NULL && !can_dial(origin, call)) {
             return; // pushes stand behind the pages
-        }
-        if (!has_idle && !can_dial(origin, call)) {
-            return;
         }
         list_remove(&call->waiting);
         origin->waiting_count--;
-        origin_pool_ask(call);
+        begin(call, idle);
     }
 }
 

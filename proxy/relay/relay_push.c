@@ -169,7 +169,8 @@ static bool is_behind_proxy(const struct exchange *x) {
 static bool is_unfit(const void *user, struct slice authority, struct slice path,
                      bool page_has_credentials) {
     const struct relay_exchange *r = user;
-    return push_unfit_has(r->relay->unfit, authority, path, page_has_credentials,
+    return router_find(r->relay->router, authority, path) == NULL ||
+           push_unfit_has(r->relay->unfit, authority, path, page_has_credentials,
                           exchange_now(r->exchange));
 }
 
@@ -202,6 +203,8 @@ void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
     r->pusher->open_promises--;
     if (fault == FAULT_NONE || fault == FAULT_CLIENT_RESET) {
         push_diary_note_outcome(r->pusher->diary, fault == FAULT_CLIENT_RESET);
+    } else { // the client did not get it
+        push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
     }
     r->pusher = NULL;
 }

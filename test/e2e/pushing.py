@@ -29,9 +29,10 @@ def promised(client):
 
 def log_lines(proxy, path):
     """The access log's lines for the path (with its query). Stops the proxy, which is how the log
-    comes out at once: its clients must have gone."""
+    comes out at once: its clients must have gone. In order of connections, then of streams."""
     proxy.stop()
-    return [line for line in proxy.access_log() if line["path"] == path]
+    lines = [line for line in proxy.access_log() if line["path"] == path]
+    return sorted(lines, key=lambda line: (int(line["conn"][1:]), line["stream"]))
 
 
 def outcome(proxy, path, number=0):

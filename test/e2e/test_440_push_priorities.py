@@ -74,9 +74,9 @@ def serve(origin, *values, fields=None):
     return paths
 
 
-def open_page(client, origin, paths):
+def open_page(client, origin, paths, fields=()):
     """Asks for the page; the promised ids by path, once all heads are here."""
-    client.send(client.headers(3, client.request("/")))
+    client.send(client.headers(3, client.request("/", headers=fields)))
     ids = {}
     heads = 0
     while heads < len(paths) + 1:
@@ -107,6 +107,21 @@ def test_page_begins_then_css_then_page_then_images(outrider, origin):
     assert [stream_id for stream_id, _ in runs] == [3, ids["/a.css"], 3, ids["/b.png"]], runs
     assert FIRST_BYTES <= runs[0][1] <= 2 * FIRST_BYTES
     assert runs[1][1] == SIZE
+
+
+def test_page_begins_first_whatever_its_priority(outrider, origin):
+    """A browser says `priority` with every page; promises at the request come before its head."""
+    paths = serve(origin, CSS)
+    for push in ([], ["/a.css"]):
+        routes = [{"origin": "app", "push": {"declared": push}}]
+        routes.append({"origin": "app", "path": "/filler"})
+        proxy = outrider(origin, routes=routes)
+        with SlowReader(proxy.http_port) as client:
+            ids = open_page(client, origin, paths, [("priority", "u=4, i")])
+            came = client.take({3: PAGE_SIZE, ids["/a.css"]: SIZE})
+        runs = spans(came)
+        assert [stream_id for stream_id, _ in runs] == [3, ids["/a.css"], 3], (push, runs)
+        assert FIRST_BYTES <= runs[0][1] <= 2 * FIRST_BYTES
 
 
 def test_images_share(outrider, origin):

@@ -150,7 +150,8 @@ static void on_headers(struct h2_peer *peer, const struct frame *frame) {
     inflate(peer, frame->payload, &lines);
     struct slice text = buffer_peek(&lines);
     if (slice_starts_with(text, SLICE(":status: "))) {
-        int status = atoi(text.data + 9);
+        ensure(text.length > 12); // three digits and the end of the line
+        int status = (text.data[9] - '0') * 100 + (text.data[10] - '0') * 10 + text.data[11] - '0';
         ensure(!stream->has_head);
         note(peer, "HEADERS %d %d%s\n", frame->id, status, is_end ? " end" : "");
         if (status < 200) {
