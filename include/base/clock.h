@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 struct clock {
-    uint64_t now_ms;  // monotonic
-    int64_t wall_ms;  // since 1970-01-01 UTC
-    int64_t date_s;   // second for which `date` was written
-    char date[32];    // IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT"
+    uint64_t now_ms; // monotonic
+    int64_t wall_ms; // since 1970-01-01 UTC
+    int64_t date_s;  // second for which `date` was written
+    char date[32];   // IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT"
 };
 
 // Renews all fields; the date text is written only when the second changed.

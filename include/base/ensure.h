@@ -12,9 +12,8 @@
 
 #define unreachable() ensure_fail(__FILE__, __LINE__, __func__, "unreachable")
 
-__attribute__((noreturn, cold)) static inline void ensure_fail(const char *file, int line,
-                                                               const char *function,
-                                                               const char *condition) {
+__attribute__((noreturn, cold)) static inline void
+ensure_fail(const char *file, int line, const char *function, const char *condition) {
     fprintf(stderr, "outrider: bug: %s:%d: %s: %s\n", file, line, function, condition);
     abort();
 }

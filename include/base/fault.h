@@ -17,7 +17,8 @@
     X(BAD_REQUEST, "bad_request", 400, false, "http_request_error", "the request is malformed")    \
     X(HEAD_TOO_LARGE, "head_too_large", 431, false, "http_request_error",                          \
       "the request's header fields are too large or too many")                                     \
-    X(URI_TOO_LONG, "uri_too_long", 414, false, "http_request_error", "the request target is long") \
+    X(URI_TOO_LONG, "uri_too_long", 414, false, "http_request_error",                              \
+      "the request target is long")                                                                \
     X(BODY_TOO_LARGE, "body_too_large", 413, false, "http_request_error",                          \
       "the request's content is larger than allowed")                                              \
     X(EXPECTATION, "expectation", 417, false, "http_request_error", "the expectation is unknown")  \

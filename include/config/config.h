@@ -97,8 +97,8 @@ struct config_limits {
     uint32_t response_head_fields;
     uint32_t interim_responses; // per response
     uint64_t interim_bytes;
-    uint32_t streams;      // SETTINGS_MAX_CONCURRENT_STREAMS
-    uint32_t connections;  // client connections per process
+    uint32_t streams;     // SETTINGS_MAX_CONCURRENT_STREAMS
+    uint32_t connections; // client connections per process
 };
 
 struct config_timeouts {

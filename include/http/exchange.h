@@ -3,13 +3,15 @@
 // last byte; protocol-neutral, no I/O. Left of it stands the front (an HTTP/1.1 or HTTP/2 session),
 // right of it a handler (the relay). Requests flow left to right, responses right to left.
 //
-// Owner: the front creates it, closes it and destroys it. The handler's own state dies in on_closed.
-// Thread: the worker's. States: `request` and `response` below, two independent directions.
+// Owner: the front creates it, closes it and destroys it. The handler's own state dies in
+// on_closed. Thread: the worker's. States: `request` and `response` below, two independent
+// directions.
 //
 // Words: client - whom we serve; front - our half that faces clients; handler - who answers;
 // promise - an HTTP/2 PUSH_PROMISE; interim - a 1xx response other than 101.
-// To add a handler implement the five functions of exchange_handler_ops; test/fake has the smallest.
-// See also: relay/relay.h (the handler), front/h2_session.h and front/h1_session.h (the fronts).
+// To add a handler implement the five functions of exchange_handler_ops; test/fake has the
+// smallest. See also: relay/relay.h (the handler), front/h2_session.h and front/h1_session.h (the
+// fronts).
 #ifndef OUTRIDER_HTTP_EXCHANGE_H
 #define OUTRIDER_HTTP_EXCHANGE_H
 
@@ -30,7 +32,7 @@ struct exchange;
 struct exchange_front_ops {
     void (*interim)(struct exchange *x, const struct response_head *head);
     void (*head)(struct exchange *x, const struct response_head *head);
-    void (*body)(struct exchange *x, struct slice bytes); // copied
+    void (*body)(struct exchange *x, struct slice bytes);               // copied
     void (*finish)(struct exchange *x, const struct headers *trailers); // NULL: no trailers
     void (*fail)(struct exchange *x, enum fault fault); // after the head: never a fake end
     // Opens a promised exchange and starts it with the same handler. NULL when it can't be done.
@@ -73,13 +75,13 @@ enum exchange_response {
 
 // For the access log; written by the handler, read by the front when the exchange is over.
 struct exchange_story {
-    struct slice origin;      // name in the configuration, empty when none was asked
-    bool origin_reused;       // answered on a connection that had served before
+    struct slice origin; // name in the configuration, empty when none was asked
+    bool origin_reused;  // answered on a connection that had served before
     bool is_retried;
-    uint64_t origin_head_ms;  // from asking the origin to its final head, 0 when none came
-    unsigned promised;        // promises made for this page
+    uint64_t origin_head_ms; // from asking the origin to its final head, 0 when none came
+    unsigned promised;       // promises made for this page
     unsigned hinted;
-    struct slice skipped;     // "nopush:1,already:3": candidates not pushed, by reason
+    struct slice skipped; // "nopush:1,already:3": candidates not pushed, by reason
 };
 
 struct exchange {
@@ -88,26 +90,26 @@ struct exchange {
     struct client *client;
     const struct clock *clock;
     struct request_head request;
-    uint32_t stream_id;           // 0 for HTTP/1
-    const struct exchange *page;  // who promised this one; NULL when it is not a push, or gone
-    struct slice page_path;       // copy of the page's path, empty when this is not a push
+    uint32_t stream_id;          // 0 for HTTP/1
+    const struct exchange *page; // who promised this one; NULL when it is not a push, or gone
+    struct slice page_path;      // copy of the page's path, empty when this is not a push
     bool is_promised;
 
     enum exchange_request request_state;
     enum exchange_response response_state;
-    enum fault fault;             // why it ended, FAULT_NONE while all is well
-    int status;                   // of the final head, 0 before
-    bool is_head_request;         // HEAD: no response content on the wire
-    uint64_t started_ms;          // monotonic
-    uint64_t head_ms;             // when the final head came, 0 before
-    uint64_t request_bytes;       // content received from the client
-    uint64_t response_bytes;      // content given to the front
+    enum fault fault;        // why it ended, FAULT_NONE while all is well
+    int status;              // of the final head, 0 before
+    bool is_head_request;    // HEAD: no response content on the wire
+    uint64_t started_ms;     // monotonic
+    uint64_t head_ms;        // when the final head came, 0 before
+    uint64_t request_bytes;  // content received from the client
+    uint64_t response_bytes; // content given to the front
     struct exchange_story story;
 
     const struct exchange_front_ops *front;
-    void *front_user;             // the front's stream
+    void *front_user; // the front's stream
     struct handler handler;
-    void *handler_user;           // the handler's state for this exchange
+    void *handler_user; // the handler's state for this exchange
 };
 
 // --- used by the front, in time order ---------------------------------------------------------
@@ -121,8 +123,9 @@ void exchange_refuse(struct exchange *x, enum fault fault);
 void exchange_request_body(struct exchange *x, struct slice bytes);
 void exchange_request_end(struct exchange *x, const struct headers *trailers);
 void exchange_drained(struct exchange *x);
-// The front's own error door (the client is too slow, its content too large or malformed): answers as
-// exchange_fail does, and the handler hears on_closed at once. Ignored once the response is over.
+// The front's own error door (the client is too slow, its content too large or malformed): answers
+// as exchange_fail does, and the handler hears on_closed at once. Ignored once the response is
+// over.
 void exchange_cut(struct exchange *x, enum fault fault);
 // The conversation is over: completely sent (FAULT_NONE), or the client left or was cut off.
 void exchange_close(struct exchange *x, enum fault fault);

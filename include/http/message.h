@@ -46,13 +46,13 @@ enum protocol {
 
 // One client connection as the right side may see it. Owner: the session.
 struct client {
-    struct slice address;   // numeric, without port; IPv6 without brackets; "unix" for a unix socket
-    uint16_t port;          // of the client, 0 when unknown
-    uint16_t local_port;    // of our listener
+    struct slice address; // numeric, without port; IPv6 without brackets; "unix" for a unix socket
+    uint16_t port;        // of the client, 0 when unknown
+    uint16_t local_port;  // of our listener
     enum protocol protocol;
     bool is_tls;
-    bool is_trusted_proxy;  // address is in the configured `trusted` list
-    uint64_t id;            // unique in the process; "c17" in logs
+    bool is_trusted_proxy; // address is in the configured `trusted` list
+    uint64_t id;           // unique in the process; "c17" in logs
     // What the handler remembers per connection (the relay keeps the push diary here). The handler
     // sets both; the session calls destroy when the connection ends.
     void *memory;

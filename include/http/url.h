@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Authorities, paths and references, by RFC 3986 and RFC 9110 section 4. Pure; results are slices of
-// the input or copies in the arena, so both must live as long as the result. Any thread.
+// Authorities, paths and references, by RFC 3986 and RFC 9110 section 4. Pure; results are slices
+// of the input or copies in the arena, so both must live as long as the result. Any thread.
 // See also: http/link_header.h.
 #ifndef OUTRIDER_HTTP_URL_H
 #define OUTRIDER_HTTP_URL_H
@@ -14,8 +14,8 @@
 enum { URL_MAX_BYTES = 8192 };
 
 // Checks and normalises host[:port]: lower case, default port of `scheme` dropped, no userinfo, no
-// percent-encoding, host of letters, digits, '-', '.', '_' or [IPv6], port 1 to 65535 (an empty port
-// is as good as none: RFC 3986 section 3.2.3). False when it is not an authority we accept.
+// percent-encoding, host of letters, digits, '-', '.', '_' or [IPv6], port 1 to 65535 (an empty
+// port is as good as none: RFC 3986 section 3.2.3). False when it is not an authority we accept.
 bool url_normalize_authority(struct slice scheme, struct slice authority, struct arena *arena,
                              struct slice *out_authority);
 // host without port and without brackets.
@@ -43,7 +43,8 @@ struct url {
 };
 
 // Resolves `reference` against base (RFC 3986 section 5.2), as a Link target (PUSH section 1, URL).
-// "#fragment" gives the base itself, its dot segments removed. `base` is normalised but for its path.
+// "#fragment" gives the base itself, its dot segments removed. `base` is normalised but for its
+// path.
 enum url_relation url_resolve(const struct url *base, struct slice reference, struct arena *arena,
                               struct url *out_url);
 

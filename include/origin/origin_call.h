@@ -34,10 +34,10 @@ struct origin_call_events {
 };
 
 struct origin_call_options {
-    uint32_t origin;   // index in the configuration
-    bool is_push;      // counts against the origin's share for pushes, waits behind the others
+    uint32_t origin;     // index in the configuration
+    bool is_push;        // counts against the origin's share for pushes, waits behind the others
     unsigned push_share; // percent of the origin's connections that pushes may use
-    bool is_retry;     // only on a new connection
+    bool is_retry;       // only on a new connection
 };
 
 // `head` lives as long as the arena; it is written when a connection is there.

@@ -14,8 +14,8 @@ struct worker;
 struct worker_options {
     struct generation *generation; // borrowed; the worker takes its sockets out of it
     unsigned index;
-    struct log_sink *access_sink;  // borrowed, NULL: no access log
-    uint64_t seed;                 // random
+    struct log_sink *access_sink; // borrowed, NULL: no access log
+    uint64_t seed;                // random
     // The worker has ended; called on its thread, the last thing it does.
     void (*on_ended)(void *user);
     void *user;

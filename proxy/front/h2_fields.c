@@ -78,7 +78,7 @@ static bool add_pseudo(struct raw_request *raw, struct arena *arena, struct slic
     return place != NULL;
 }
 
-// --- out --------------------------------------------------------------------------------------------
+// --- out -----------------------------------------------------------------------------------------
 
 size_t h2_fields_of_response(const struct response_head *head, struct arena *arena,
                              nghttp2_nv **out_nva) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the HTTP/2 files of front/ share: h2_session.c (connection), h2_stream.c (streams and
-// exchanges), h2_fields.c (nv pairs and headers), h2_gate.c (frames before the library sees them),
-// h2_limits.c (budgets). Private to this folder.
+// What the HTTP/2 files of front/ share: h2_session.c (connection), h2_stream.c (requests come in,
+// streams begin and end), h2_response.c, h2_promise.c, h2_priority.c (what goes out), h2_fields.c
+// (nv pairs and headers), h2_gate.c (frames before the library sees them), h2_limits.c (budgets).
+// Private to this folder.
 #ifndef OUTRIDER_FRONT_H2_IMPL_H
 #define OUTRIDER_FRONT_H2_IMPL_H
 
@@ -146,16 +147,38 @@ void h2_session_set_deadline(struct h2_session *session); // streams came or wen
 
 // --- h2_stream.c ---
 void h2_stream_register(nghttp2_session_callbacks *callbacks);
+struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id);
+struct h2_stream *h2_stream_find(nghttp2_session *ng, int32_t id); // NULL: none
+uint64_t h2_stream_now(const struct h2_stream *stream);
 void h2_stream_close_all(struct h2_session *session, enum fault fault);
-void h2_stream_restore_priorities(struct h2_session *session);
 // Ends streams that stand still; called from the session's deadline.
 void h2_stream_sweep(struct h2_session *session, uint64_t now);
-void h2_stream_on_priority_update(struct h2_session *session, int32_t stream_id,
-                                  struct slice value);
-// The client said GOAWAY: takes back what is promised and not yet begun.
-void h2_stream_on_goaway(struct h2_session *session, int32_t last_id);
-// Is there a promise whose response has not begun?
-bool h2_stream_owes_promises(const struct h2_session *session);
+
+// --- h2_response.c ---
+void h2_response_register(nghttp2_session_callbacks *callbacks);
+void h2_response_interim(struct exchange *x, const struct response_head *head);
+void h2_response_head(struct exchange *x, const struct response_head *head);
+void h2_response_body(struct exchange *x, struct slice bytes);
+void h2_response_finish(struct exchange *x, const struct headers *trailers);
+void h2_response_fail(struct exchange *x, enum fault fault);
+size_t h2_response_room(const struct exchange *x);
+bool h2_response_is_stalled(const struct h2_stream *stream, uint64_t now);
+void h2_response_reset(struct h2_stream *stream, uint32_t error_code);
+
+// --- h2_promise.c ---
+unsigned h2_promise_room(const struct exchange *x);
+struct exchange *h2_promise_make(struct exchange *x, const struct request_head *request,
+                                 struct priority priority);
+// A promise was made whose response has not begun.
+bool h2_promise_is_owed(const struct h2_session *session);
+void h2_promise_on_goaway(struct h2_session *session, int32_t last_id);
+
+// --- h2_priority.c ---
+void h2_priority_of_request(struct h2_stream *stream);
+void h2_priority_set(struct h2_stream *stream, struct priority priority);
+void h2_priority_boost(struct h2_stream *stream);
+void h2_priority_restore(struct h2_session *session);
+void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct slice value);
 
 // --- h2_fields.c ---
 // A field of a request head or trailer; counts it first and copies it only while within limits.

@@ -72,6 +72,7 @@ static nghttp2_session *create_engine(struct h2_session *session) {
     }
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     h2_stream_register(callbacks);
+    h2_response_register(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
@@ -100,7 +101,7 @@ static void submit_settings(struct h2_session *session) {
                                           CONNECTION_WINDOW_BYTES);
 }
 
-// --- the one way in ---------------------------------------------------------------------------------
+// --- the one way in ------------------------------------------------------------------------------
 
 static void on_bytes(void *user, struct slice bytes) {
     struct h2_session *session = user;
@@ -183,7 +184,7 @@ void h2_session_terminate(struct h2_session *session, uint32_t error_code) {
     h2_session_mark(session);
 }
 
-// --- the one way out --------------------------------------------------------------------------------
+// --- the one way out -----------------------------------------------------------------------------
 
 void h2_session_mark(struct h2_session *session) {
     if (session->state != H2_SESSION_CLOSED) {
@@ -221,7 +222,7 @@ static bool gather(struct h2_session *session, struct buffer *output) {
         }
         if (session->has_restore) { // send_body paused for this
             session->has_restore = false;
-            h2_stream_restore_priorities(session);
+            h2_priority_restore(session);
             continue;
         }
         if (length == 0 && !session->is_blocked) {
@@ -248,7 +249,7 @@ static void close_when_done(struct h2_session *session) {
     }
 }
 
-// --- deadlines ----------------------------------------------------------------------------------------
+// --- deadlines -----------------------------------------------------------------------------------
 
 void h2_session_set_deadline(struct h2_session *session) {
     const struct front_limits *limits = &session->base.front->limits;
@@ -290,7 +291,7 @@ static void on_deadline(void *user) {
     h2_session_set_deadline(session);
 }
 
-// --- the end ------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 // First GOAWAY with the highest id, so that requests under way are still taken; the last one after
 // a round trip, measured by a PING (RFC 9113 section 6.8).
@@ -313,7 +314,7 @@ void h2_session_on_ping_ack(struct h2_session *session) {
 
 // After the last GOAWAY the library begins no pushed response, so promises are kept before it.
 static void finish_drain(struct h2_session *session) {
-    if (session->state == H2_SESSION_SHUTTING && !h2_stream_owes_promises(session)) {
+    if (session->state == H2_SESSION_SHUTTING && !h2_promise_is_owed(session)) {
         session->state = H2_SESSION_DRAINING;
         nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(session->ng),

@@ -384,6 +384,11 @@ static void read_trailers(struct h1_reader *reader, struct slice text) {
     struct headers *trailers = arena_new(reader->arena, struct headers);
     headers_init(trailers, reader->arena);
     enum fault fault = h1_parser_read_trailers(&reader->parser, text, trailers);
+    bool has_framing = headers_has(trailers, HEADER_TRANSFER_ENCODING) ||
+                       headers_has(trailers, HEADER_CONTENT_LENGTH);
+    if (fault == FAULT_NONE && has_framing) { // too late, and somebody may believe it
+        fault = malformed(reader);
+    }
     if (fault != FAULT_NONE) {
         fail(reader, fault);
         return;

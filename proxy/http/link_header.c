@@ -50,7 +50,8 @@ bool link_reader_next(struct link_reader *reader, struct link_header *out_link) 
     }
 }
 
-// Stops at the comma behind the element, or at the end. On failure somewhere inside, outside quotes.
+// Stops at the comma behind the element, or at the end. On failure somewhere inside, outside
+// quotes.
 static bool read_element(struct slice *rest, struct link_header *link) {
     if (!read_target(rest, &link->target)) {
         return false;

@@ -69,7 +69,8 @@ unsigned url_port(struct slice scheme, struct slice authority) {
     return default_port(scheme);
 }
 
-// Bytes of a good host, brackets included, that is followed by the end or a colon; 0 when it is not.
+// Bytes of a good host, brackets included, that is followed by the end or a colon; 0 when it is
+// not.
 static size_t host_length(struct slice authority) {
     struct slice host;
     if (authority.length > 0 && authority.data[0] == '[') {
@@ -293,7 +294,8 @@ static enum url_relation resolve_path(const struct url *base, struct slice refer
     return URL_SAME;
 }
 
-// folder + path without dot segments, then the query. False when that is not a path to be asked for.
+// folder + path without dot segments, then the query. False when that is not a path to be asked
+// for.
 static bool join(struct slice folder, struct slice path, struct slice query, struct arena *arena,
                  struct slice *out_path) {
     size_t path_length = folder.length + path.length;

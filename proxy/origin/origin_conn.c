@@ -133,7 +133,7 @@ static void report_taken(struct origin_conn *oc) {
     oc->call->events->on_taken(oc->call->user, taken);
 }
 
-// --- the response comes in ------------------------------------------------------------------------
+// --- the response comes in -----------------------------------------------------------------------
 
 static void on_bytes(void *user, struct slice bytes) {
     struct origin_conn *oc = user;
@@ -244,7 +244,7 @@ static uint64_t idle_time(const struct origin_conn *oc, const struct headers *he
     return idle_ms;
 }
 
-// --- the end of a response --------------------------------------------------------------------------
+// --- the end of a response -----------------------------------------------------------------------
 
 static void finish(struct origin_conn *oc, bool has_leftover) {
     struct origin_call *call = oc->call;
@@ -312,7 +312,7 @@ void origin_conn_abandon(struct origin_conn *oc) {
     }
 }
 
-// --- the origin ends or is silent -------------------------------------------------------------------
+// --- the origin ends or is silent ----------------------------------------------------------------
 
 // Also for bytes on an idle connection: whatever they are, the connection is never used again.
 static void on_eof(void *user) {

@@ -168,7 +168,7 @@ static void warn_unreachable(struct origin *origin, enum fault fault) {
     }
 }
 
-// --- the line -------------------------------------------------------------------------------------
+// --- the line ------------------------------------------------------------------------------------
 
 static void wait_in_line(struct origin_call *call) {
     struct origin *origin = call->origin;
@@ -236,7 +236,7 @@ static void serve_waiting(struct origin *origin) {
     }
 }
 
-// --- idle connections -----------------------------------------------------------------------------
+// --- idle connections ----------------------------------------------------------------------------
 
 void origin_pool_store(struct origin_conn *oc) {
     struct origin *origin = oc->origin;
@@ -301,7 +301,7 @@ static bool sweep_origin(struct origin *origin, uint64_t now) {
     return origin->idle_count > 0 || origin->waiting_count > 0;
 }
 
-// --- the end ----------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void origin_pool_destroy(struct origin_pool *take_pool) {
     struct origin_pool *pool = take_pool;

@@ -155,7 +155,8 @@ static struct slice image_accept(const struct request_head *page, struct slice f
     return has_webp ? SLICE("image/webp,image/apng,image/*,*/*;q=0.8") : fallback;
 }
 
-// To another authority only the origin, as browsers do by default (strict-origin-when-cross-origin).
+// To another authority only the origin, as browsers do by default
+// (strict-origin-when-cross-origin).
 static struct slice referer(const struct request_head *page, const struct url *url,
                             struct arena *arena) {
     bool is_same_site = slice_equal(url->authority, page->authority);

@@ -198,7 +198,8 @@ static void on_origin_fail(void *user, enum fault fault) {
     exchange_fail(r->exchange, fault);
 }
 
-// Once, and only where the origin can't have acted on it, or may act twice (RFC 9110 section 9.2.2).
+// Once, and only where the origin can't have acted on it, or may act twice (RFC 9110 section
+// 9.2.2).
 static bool may_retry(const struct relay_exchange *r) {
     struct slice method = r->request->method;
     bool is_idempotent = slice_equal(method, SLICE("GET")) || slice_equal(method, SLICE("HEAD")) ||

@@ -89,7 +89,7 @@ static int fail(struct config_errors *errors, struct config *config) {
     return 1;
 }
 
-// --- start ----------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
 static unsigned worker_count(const struct config *config) {
     if (config->workers > 0) {
@@ -168,7 +168,7 @@ static void report_listeners(const struct server *server) {
     }
 }
 
-// --- stop -----------------------------------------------------------------------------------------
+// --- stop ----------------------------------------------------------------------------------------
 
 static void watch_signals(struct server *server) {
     for (unsigned i = 0; i < SIGNALS; i++) {

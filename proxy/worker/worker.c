@@ -124,7 +124,7 @@ static void on_accept(void *user, struct conn *take_conn) {
     front_accept(&worker->front, take_conn);
 }
 
-// --- the end --------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void worker_drain(struct worker *worker) {
     post(worker, drain);

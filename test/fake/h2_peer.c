@@ -90,7 +90,7 @@ void h2_peer_destroy(struct h2_peer *peer) {
     free(peer);
 }
 
-// --- the real client ------------------------------------------------------------------------------
+// --- the real client -----------------------------------------------------------------------------
 
 void h2_peer_connect(struct h2_peer *peer, const nghttp2_settings_entry *settings, size_t count) {
     peer->conn = fake_conn_create(&peer->loop);
@@ -236,7 +236,7 @@ void h2_peer_update_priority(struct h2_peer *peer, int32_t id, const char *value
     h2_peer_frame(peer, NGHTTP2_PRIORITY_UPDATE, 0, 0, slice_of(payload, length + 4));
 }
 
-// --- the raw one ----------------------------------------------------------------------------------
+// --- the raw one ---------------------------------------------------------------------------------
 
 void h2_peer_connect_raw(struct h2_peer *peer) {
     peer->conn = fake_conn_create(&peer->loop);
@@ -331,7 +331,7 @@ void h2_peer_add_request(struct buffer *block, const char *method, const char *p
     h2_peer_add_field(block, SLICE(":path"), slice_of_text(path));
 }
 
-// --- time goes on ---------------------------------------------------------------------------------
+// --- time goes on --------------------------------------------------------------------------------
 
 void h2_peer_turn(struct h2_peer *peer) {
     for (unsigned quiet = 0; quiet < QUIET_TURNS; quiet++) {
@@ -382,7 +382,7 @@ static bool exchange_bytes(struct h2_peer *peer) {
     return true;
 }
 
-// --- answers are looked at ------------------------------------------------------------------------
+// --- answers are looked at -----------------------------------------------------------------------
 
 struct h2_peer_stream *h2_peer_stream(struct h2_peer *peer, int32_t id) {
     for (size_t i = peer->stream_count; i > 0; i--) {

@@ -29,31 +29,22 @@ static void assert_next_is_served(struct h2_peer *peer, int32_t id) {
     assert_int_equal(h2_peer_stream(peer, id)->status, 200);
 }
 
-// --- sizes ----------------------------------------------------------------------------------------
+// --- sizes ---------------------------------------------------------------------------------------
 
 // A request head of `count` fields with values of `length` bytes, and crumbs of cookies.
 static const struct {
     size_t count, length, crumbs, crumb_length, path_length;
     int status; // 0: GOAWAY
 } heads[] = {
-    {0, 0, 0, 0, 1, 200},
-    {100, 10, 0, 0, 1, 200},
-    {101, 10, 0, 0, 1, 431},
-    {399, 0, 0, 0, 1, 431},
-    {500, 0, 0, 0, 1, 0},
-    {1, 16384 - 36, 0, 0, 1, 200}, // "x-00" and 32 count too
-    {1, 16384 - 35, 0, 0, 1, 431},
-    {9, 7000, 0, 0, 1, 200},
-    {10, 7000, 0, 0, 1, 431},
-    {0, 0, 256, 10, 1, 200},
-    {0, 0, 257, 10, 1, 431},
-    {100, 10, 256, 10, 1, 200}, // crumbs are counted apart
-    {0, 0, 2, 16000, 1, 200},
-    {0, 0, 3, 16000, 1, 431},
-    {0, 0, 1100, 0, 1, 0},
-    {0, 0, 0, 0, 8192, 200},
-    {0, 0, 0, 0, 8193, 414},
-    {0, 0, 0, 0, 20000, 414},
+    {0, 0, 0, 0, 1, 200},          {100, 10, 0, 0, 1, 200},
+    {101, 10, 0, 0, 1, 431},       {399, 0, 0, 0, 1, 431},
+    {500, 0, 0, 0, 1, 0},          {1, 16384 - 36, 0, 0, 1, 200}, // "x-00" and 32 count too
+    {1, 16384 - 35, 0, 0, 1, 431}, {9, 7000, 0, 0, 1, 200},
+    {10, 7000, 0, 0, 1, 431},      {0, 0, 256, 10, 1, 200},
+    {0, 0, 257, 10, 1, 431},       {100, 10, 256, 10, 1, 200}, // crumbs are counted apart
+    {0, 0, 2, 16000, 1, 200},      {0, 0, 3, 16000, 1, 431},
+    {0, 0, 1100, 0, 1, 0},         {0, 0, 0, 0, 8192, 200},
+    {0, 0, 0, 0, 8193, 414},       {0, 0, 0, 0, 20000, 414},
 };
 
 static void add_fields(struct buffer *block, size_t count, size_t length, const char *name) {
@@ -167,7 +158,7 @@ static void test_content_limit(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- budgets --------------------------------------------------------------------------------------
+// --- budgets -------------------------------------------------------------------------------------
 
 static void rapid_reset(struct h2_peer *peer, int32_t id) {
     h2_peer_headers(peer, END, id, "GET /");
@@ -200,8 +191,7 @@ static void many_fields(struct h2_peer *peer, int32_t id) {
 }
 
 static void (*const attacks[])(struct h2_peer *peer, int32_t id) = {
-    rapid_reset,  bad_field,      upper_case_field, wrong_length,
-    window_overflow, many_fields,
+    rapid_reset, bad_field, upper_case_field, wrong_length, window_overflow, many_fields,
 };
 
 // Each costs the client a token: after the burst the connection ends.
@@ -274,7 +264,7 @@ static void test_served_requests_cost_nothing(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- timeouts -------------------------------------------------------------------------------------
+// --- timeouts ------------------------------------------------------------------------------------
 
 static void test_idle(void **state) {
     (void)state;

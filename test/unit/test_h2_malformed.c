@@ -14,9 +14,10 @@ enum {
     BLOCK = NGHTTP2_FLAG_END_HEADERS,
 };
 
-#define S(text) {text, sizeof(text) - 1}
+#define S(text)                                                                                    \
+    { text, sizeof(text) - 1 }
 
-// --- fields ---------------------------------------------------------------------------------------
+// --- fields --------------------------------------------------------------------------------------
 
 enum verdict {
     SERVED,  // reaches the handler
@@ -75,8 +76,8 @@ static void assert_verdict(struct h2_peer *peer, int32_t id, enum verdict verdic
     h2_peer_turn(peer);
     const struct h2_peer_stream *stream = h2_peer_stream(peer, id);
     enum verdict found = stream->was_reset && stream->error_code == NGHTTP2_PROTOCOL_ERROR ? RESET
-                         : stream->status == 400                                            ? REFUSED
-                                                                                            : SERVED;
+                         : stream->status == 400                                           ? REFUSED
+                                                                                           : SERVED;
     bool is_started = peer->handler.started > 0;
     if (found != verdict || is_started != (verdict == SERVED) || peer->has_goaway) {
         fail_msg("case %zu: %d, not %d: %s", number, found, verdict, h2_peer_log(peer));
@@ -162,8 +163,9 @@ static void test_bad_trailers(void **state) {
         struct slice name, value;
         enum verdict verdict;
     } cases[] = {
-        {S("x-a"), S("b"), SERVED},   {S("x-a"), S("a\rb"), REFUSED}, {S("x a"), S("b"), REFUSED},
-        {S(":path"), S("/"), RESET},  {S("X-A"), S("b"), RESET},      {S("upgrade"), S("h2c"), RESET},
+        {S("x-a"), S("b"), SERVED},  {S("x-a"), S("a\rb"), REFUSED},
+        {S("x a"), S("b"), REFUSED}, {S(":path"), S("/"), RESET},
+        {S("X-A"), S("b"), RESET},   {S("upgrade"), S("h2c"), RESET},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct h2_peer *peer = connect_raw();
@@ -199,18 +201,18 @@ static void test_content_of_another_length(void **state) {
     }
 }
 
-// --- frames at the wrong time (RFC 9113 section 5.1) -------------------------------------------------
+// --- frames at the wrong time (RFC 9113 section 5.1) ---------------------------------------------
 
 // What state stream 1 is in.
 enum situation {
     IDLE,
-    OPEN,             // no END_STREAM of either side
-    HALF_CLOSED,      // the client has ended, we answer later
-    CLOSED,           // both have ended
-    RESET_BY_CLIENT,  // after an unfinished request
-    RESET_BY_US,      // after an unfinished request: answered early
-    FAILED_BY_US,     // after an unfinished request: INTERNAL_ERROR
-    PASSED_OVER,      // stream 5 was opened, 1 and 3 never
+    OPEN,            // no END_STREAM of either side
+    HALF_CLOSED,     // the client has ended, we answer later
+    CLOSED,          // both have ended
+    RESET_BY_CLIENT, // after an unfinished request
+    RESET_BY_US,     // after an unfinished request: answered early
+    FAILED_BY_US,    // after an unfinished request: INTERNAL_ERROR
+    PASSED_OVER,     // stream 5 was opened, 1 and 3 never
 };
 
 static struct h2_peer *bring_into(enum situation situation) {
@@ -375,7 +377,7 @@ static void test_late_content_of_a_refused_stream(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- the connection ------------------------------------------------------------------------------------
+// --- the connection ------------------------------------------------------------------------------
 
 static void test_bad_preface(void **state) {
     (void)state;
@@ -437,7 +439,10 @@ static void test_unknown_frames_and_padding(void **state) {
     h2_peer_frame(peer, 0xfa, 0xff, 0, SLICE("what?"));
     h2_peer_headers(peer, 0, 1, "POST /");
     h2_peer_frame(peer, 0xfa, 0xff, 1, SLICE("what?"));
-    h2_peer_frame(peer, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED | END, 1, slice_of("\x03" "abc\0\0\0", 7));
+    h2_peer_frame(peer, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED | END, 1,
+                  slice_of("\x03"
+                           "abc\0\0\0",
+                           7));
     assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
     assert_text(&peer->handler.content, "abc");
     h2_peer_destroy(peer);

@@ -36,8 +36,7 @@ static struct exchange *ask(struct h2_peer *peer, const char *text) {
 }
 
 // The request's memory ends with the call.
-static struct exchange *promise(struct exchange *page, const char *path,
-                                struct priority priority) {
+static struct exchange *promise(struct exchange *page, const char *path, struct priority priority) {
     struct arena *arena = arena_create();
     struct request_head head = {
         .method = SLICE("GET"),
@@ -66,7 +65,7 @@ static void answer(struct exchange *x, size_t bytes, const char *priority) {
     exchange_finish(x, NULL);
 }
 
-// --- promises -------------------------------------------------------------------------------------
+// --- promises ------------------------------------------------------------------------------------
 
 static void test_promise_goes_first(void **state) {
     (void)state;
@@ -78,8 +77,8 @@ static void test_promise_goes_first(void **state) {
     assert_int_equal(pushed->stream_id, 2);
     assert_null(pushed->page); // it was there during start only
     assert_true(slice_equal(pushed->page_path, SLICE("/page?q")));
-    assert_true(slice_equal(headers_value(&pushed->request.headers, HEADER_ACCEPT),
-                            SLICE("text/css")));
+    assert_true(
+        slice_equal(headers_value(&pushed->request.headers, HEADER_ACCEPT), SLICE("text/css")));
     assert_int_equal(pushed->request_state, EXCHANGE_REQUEST_ENDED);
     answer(page, 10, NULL);
     answer(pushed, 20, NULL);
@@ -147,7 +146,7 @@ static void test_failed_push(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- clients that want none, or not so many -------------------------------------------------------
+// --- clients that want none, or not so many ------------------------------------------------------
 
 static void test_push_disabled(void **state) {
     (void)state;
@@ -384,7 +383,7 @@ static void test_goaway_names_an_earlier_promise(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- order on the wire ----------------------------------------------------------------------------
+// --- order on the wire ---------------------------------------------------------------------------
 
 // The page's first 16 KB stand before all, then styles, the rest of the page, images by turns.
 static void test_order_of_a_page(void **state) {
@@ -433,9 +432,9 @@ static void test_lead_of_a_page_in_pieces(void **state) {
 static void test_priorities(void **state) {
     (void)state;
     static const struct {
-        const char *first, *second;         // requests
-        const char *update_first;           // PRIORITY_UPDATE
-        const char *origin_first;           // priority field of the response
+        const char *first, *second; // requests
+        const char *update_first;   // PRIORITY_UPDATE
+        const char *origin_first;   // priority field of the response
         bool is_first_ahead;
     } cases[] = {
         {"GET /1", "GET /2", NULL, NULL, true},

@@ -144,7 +144,7 @@ static void test_other_host_over_tls(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- trailers and interim responses -----------------------------------------------------------------
+// --- trailers and interim responses --------------------------------------------------------------
 
 static void test_request_trailers(void **state) {
     (void)state;
@@ -154,8 +154,7 @@ static void test_request_trailers(void **state) {
     h2_peer_turn(peer);
     h2_peer_end_with(peer, id, "x-checksum: 17\nx-other: yes");
     assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
-    assert_record(peer,
-                  "start POST http a.example/\nend x-checksum=17 x-other=yes\nclosed none\n");
+    assert_record(peer, "start POST http a.example/\nend x-checksum=17 x-other=yes\nclosed none\n");
     h2_peer_destroy(peer);
 }
 
@@ -233,7 +232,7 @@ static void test_no_continue(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- responses that end early or badly ----------------------------------------------------------------
+// --- responses that end early or badly -----------------------------------------------------------
 
 static void test_early_response(void **state) {
     (void)state;
