@@ -93,7 +93,9 @@ struct h2_session {
     // PRIORITY_UPDATE for streams that are not there yet (RFC 9218 section 7.1), the last few.
     struct h2_early_priority early[8];
     unsigned early_next;
-    bool has_restore; // a page has had its first bytes: give it its own priority back
+    bool has_restore;       // a page has had its first bytes: give it its own priority back
+    unsigned boosted_pages; // pages with promises whose first bytes are not out
+    bool has_held_pushes;   // that leave the rest of the connection's window to those pages
     bool has_offered_ticket;
     bool is_deaf;    // the client broke the rules: nothing more of it is read
     bool is_blocked; // this flush has gathered its share
@@ -177,7 +179,12 @@ void h2_promise_on_goaway(struct h2_session *session, int32_t last_id);
 void h2_priority_of_request(struct h2_stream *stream);
 void h2_priority_set(struct h2_stream *stream, struct priority priority);
 void h2_priority_boost(struct h2_stream *stream);
+void h2_priority_end_boost(struct h2_stream *stream);
 void h2_priority_restore(struct h2_session *session);
+// How much of `length` bytes the stream may send, for now: a push leaves window to the pages.
+size_t h2_priority_share(const struct h2_stream *stream, size_t length);
+// Once more for the pushes that were held up so; between frames.
+void h2_priority_release_pushes(struct h2_session *session);
 void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct slice value);
 
 // --- h2_fields.c ---

@@ -7,10 +7,21 @@ static void apply_early_priority(struct h2_stream *stream);
 
 // The page that makes promises goes ahead of them until its first bytes are out.
 void h2_priority_boost(struct h2_stream *stream) {
-    if (!stream->is_boosted && stream->sent_bytes < H2_PAGE_FIRST_BYTES &&
-        !stream->has_client_update) {
-        stream->is_boosted = true;
+    if (stream->is_boosted || stream->sent_bytes >= H2_PAGE_FIRST_BYTES) {
+        return;
+    }
+    stream->is_boosted = true;
+    stream->session->boosted_pages++;
+    if (!stream->has_client_update) {
         h2_priority_set(stream, (struct priority){0, false});
+    }
+}
+
+void h2_priority_end_boost(struct h2_stream *stream) {
+    if (stream->is_boosted) {
+        stream->is_boosted = false;
+        stream->session->boosted_pages--;
+        h2_session_mark(stream->session);
     }
 }
 
@@ -19,10 +30,37 @@ void h2_priority_restore(struct h2_session *session) {
     LIST_EACH(&session->streams, link) {
         struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
         if (stream->is_boosted && stream->sent_bytes >= H2_PAGE_FIRST_BYTES) {
-            stream->is_boosted = false;
+            h2_priority_end_boost(stream);
             if (!stream->has_client_update) {
                 h2_priority_set(stream, stream->priority);
             }
+        }
+    }
+}
+
+// A push that comes before its page may not leave it without window: the page's first bytes would
+// wait for a round trip.
+size_t h2_priority_share(const struct h2_stream *stream, size_t length) {
+    const struct h2_session *session = stream->session;
+    if (!stream->exchange->is_promised || session->boosted_pages == 0) {
+        return length;
+    }
+    int32_t window = nghttp2_session_get_remote_window_size(session->ng);
+    size_t most = window > H2_PAGE_FIRST_BYTES ? (size_t)(window - H2_PAGE_FIRST_BYTES) : 0;
+    return length < most ? length : most;
+}
+
+void h2_priority_release_pushes(struct h2_session *session) {
+    if (!session->has_held_pushes) {
+        return;
+    }
+    session->has_held_pushes = false;
+    LIST_EACH(&session->streams, link) {
+        struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
+        if (stream->exchange->is_promised && stream->is_deferred &&
+            buffer_length(&stream->body) > 0) {
+            stream->is_deferred = false;
+            nghttp2_session_resume_data(session->ng, stream->id);
         }
     }
 }

@@ -140,10 +140,16 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
     (void)ng;
     (void)id;
     (void)buf;
-    (void)user;
+    struct h2_session *session = user;
     struct h2_stream *stream = source->ptr;
     size_t held = buffer_length(&stream->body);
     if (held == 0 && !stream->is_finished) {
+        stream->is_deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    length = h2_priority_share(stream, length);
+    if (held > 0 && length == 0) {
+        session->has_held_pushes = true;
         stream->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }

@@ -204,6 +204,7 @@ static void on_flush(void *user) {
         h2_session_mark(session); // decide when the path takes more, not before
         return;
     }
+    h2_priority_release_pushes(session);
     if (!gather(session, conn_output(session->base.conn))) {
         close_now(session, FAULT_PROTOCOL);
         return;

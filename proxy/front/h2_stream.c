@@ -310,6 +310,7 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
     struct exchange *x = stream->exchange;
     struct front *front = session->base.front;
     list_remove(&stream->link);
+    h2_priority_end_boost(stream);
     if (x->is_promised) {
         session->pushed_streams--;
     } else {

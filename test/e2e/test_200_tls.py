@@ -156,7 +156,7 @@ def test_clients_verify_the_certificate_they_asked_for(outrider, origin, make_ce
 
 
 def test_misdirected_request(outrider, origin, make_certs):
-    """421 for a name that this connection's certificate does not cover (RFC 9110 section 15.5.20)."""
+    """421 for a name that the certificate in use does not cover (RFC 9110 section 15.5.20)."""
     _, _, listeners = two_certificates(make_certs)
     origin.on("/", respond(200, [], b"hello"))
     proxy = outrider(origin, listeners=listeners)

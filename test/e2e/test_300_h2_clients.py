@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/2 with other people's clients: content both ways with its hash, trailers, interim responses."""
+"""HTTP/2 with other people's clients: hashed content both ways, trailers, interim responses."""
 
 import hashlib
 import json

@@ -23,7 +23,7 @@ BODY = ("content-length", "3")
 
 # What: answered with that status, or reset as malformed (RFC 9113 section 8.1.1).
 MALFORMED = {
-    # characters that are not allowed are 400, wherever they are
+    # characters that are not allowed; those in pseudo fields and Host the library finds first
     "NUL in a value": (plus(("x-a", "a\0b")), 400),
     "LF in a value": (plus(("x-a", "a\nb: c")), 400),
     "CR in a value": (plus(("x-a", "a\rb")), 400),
@@ -32,43 +32,45 @@ MALFORMED = {
     "DEL in a value": (plus(("x-a", "\x7f")), 400),
     "LF at the end": (plus(("x-a", "a\n")), 400),
     "NUL in a cookie": (plus(("cookie", "a=\0")), 400),
+    "blank before a value": (plus(("x-a", " b")), 400),
+    "tab behind a value": (plus(("x-a", "b\t")), 400),
     "blank in a name": (plus(("x a", "b")), 400),
     "colon in a name": (plus(("x:a", "b")), 400),
     "LF in a name": (plus(("x\na", "b")), 400),
     "NUL in a name": (plus(("x\0a", "b")), 400),
     "byte above 0x7f in a name": (plus(("x\xe4", "b")), 400),
     "empty name": (plus(("", "b")), 400),
-    "blank in the path": (fields(path="/a b"), 400),
-    "LF in the path": (fields(path="/a\nb"), 400),
-    "NUL in the path": (fields(path="/a\0b"), 400),
+    "blank in the path": (fields(path="/a b"), "reset"),
+    "LF in the path": (fields(path="/a\nb"), "reset"),
+    "NUL in the path": (fields(path="/a\0b"), "reset"),
     "byte above 0x7f in the path": (fields(path="/\xe4"), 400),
     "fragment in the path": (fields(path="/a#b"), 400),
     "backslash in the path": (fields(path="/a\\b"), 400),
-    "version in the path": (fields(path="/ HTTP/1.1\r\nX-A: b\r\n\r\n"), 400),
-    "path without a slash": (fields(path="a"), 400),
-    "path with a scheme": (fields(path="http://localhost/"), 400),
-    "asterisk for GET": (fields(path="*"), 400),
+    "version in the path": (fields(path="/ HTTP/1.1\r\nX-A: b\r\n\r\n"), "reset"),
+    "path without a slash": (fields(path="a"), "reset"),
+    "path with a scheme": (fields(path="http://localhost/"), "reset"),
+    "asterisk for GET": (fields(path="*"), "reset"),
     "empty path": (fields(path=""), "reset"),
-    "LF in the method": (fields(method="GET\n"), 400),
-    "blank in the method": (fields(method="GET /x"), 400),
-    "empty method": (fields(method=""), 400),
-    "LF in the authority": (fields(authority="localhost\n"), 400),
-    "blank in the authority": (fields(authority="local host"), 400),
-    "slash in the authority": (fields(authority="localhost/x"), 400),
+    "LF in the method": (fields(method="GET\n"), "reset"),
+    "blank in the method": (fields(method="GET /x"), "reset"),
+    "empty method": (fields(method=""), "reset"),
+    "LF in the authority": (fields(authority="localhost\n"), "reset"),
+    "blank in the authority": (fields(authority="local host"), "reset"),
+    "slash in the authority": (fields(authority="localhost/x"), "reset"),
     "userinfo in the authority": (fields(authority="me@localhost"), 400),
     "percent in the authority": (fields(authority="local%68ost"), 400),
     "bad port": (fields(authority="localhost:99999"), 400),
     "port with a sign": (fields(authority="localhost:+80"), 400),
     "half an IPv6": (fields(authority="[::1"), 400),
     "another scheme": (fields(scheme="ftp"), 400),
-    "scheme with LF": (fields(scheme="http\n"), 400),
+    "scheme with LF": (fields(scheme="http\n"), "reset"),
     # Host
     "Host of another": (plus(("host", "other")), 400),
     "Host with another port": (plus(("host", "localhost:81")), 400),
-    "two Hosts": (plus(("host", "localhost"), ("host", "localhost")), 400),
-    "empty Host": (plus(("host", "")), 400),
+    "two Hosts": (plus(("host", "localhost"), ("host", "localhost")), "reset"),
+    "empty Host": (plus(("host", "")), "reset"),
     "neither Host nor authority": (fields(authority=None), "reset"),
-    "bad Host alone": (plus(("host", "a b"), authority=None), 400),
+    "bad Host alone": (plus(("host", "a b"), authority=None), "reset"),
     # pseudo fields
     "no method": (fields(method=None), "reset"),
     "no scheme": (fields(scheme=None), "reset"),
@@ -129,7 +131,7 @@ def test_malformed_requests(outrider, origin):
                 wrong.append((name, got))
             raw.send(raw.headers(3, raw.request("/fine")))
             assert raw.expect_head(3)[":status"] == "200", name
-    assert wrong == []
+    assert not wrong, "\n".join(map(str, wrong))
     assert {request.path for request in origin.seen()} == {"/fine"}
 
 
@@ -200,7 +202,7 @@ FINE = {
     "in another case": plus(("host", "LocalHost")),
     "with the default port": plus(("host", "localhost:80")),
     "Host alone": plus(("host", "localhost"), authority=None),
-    "blanks around a value": plus(("x-a", "  b\t")),
+    "blanks inside a value": plus(("x-a", "a \t b")),
     "obs-text": plus(("x-a", "\xe4")),
     "te: trailers": plus(("te", "trailers")),
     "asterisk for OPTIONS": fields(method="OPTIONS", path="*"),
@@ -228,7 +230,7 @@ def test_cookie_crumbs_are_joined(outrider, origin):
     origin.on("/", respond(200, [], b""))
     proxy = outrider(origin)
     with proxy.h2() as client:
-        crumbs = [("cookie", f"c{number}={number}") for number in range(200)]  # more than 100 fields
+        crumbs = [("cookie", f"c{number}={number}") for number in range(200)]
         crumbs.insert(50, ("x-between", "1"))
         assert client.get("/", crumbs).status == 200
     expected = "; ".join(f"c{number}={number}" for number in range(200))
@@ -333,8 +335,14 @@ def test_many_malformed_requests_end_the_connection(outrider, origin):
     proxy = outrider(origin)
     with proxy.raw_h2(tls=False) as raw:
         raw.handshake()
-        for number in range(300):
-            raw.send(raw.headers(2 * number + 1, fields(path="/a#b")))
-        raw.expect_connection_error(ENHANCE_YOUR_CALM)
+        refused = 0
+        while refused < 300:
+            raw.send(raw.headers(2 * refused + 1, fields(path="/a#b")))
+            frame = raw.expect((hf.HeadersFrame, hf.GoAwayFrame))
+            if isinstance(frame, hf.GoAwayFrame):
+                break
+            refused += 1
+        assert 100 < refused < 300 and frame.error_code == ENHANCE_YOUR_CALM
+        raw.expect_closed()
     with proxy.h2(tls=False) as client:
         assert client.get("/").status == 404

@@ -95,8 +95,8 @@ PARSER = [
     ("anchor is another", ['<url>; rel=preload; anchor="/dir/"'], []),
     ("crossorigin", ["<url>; rel=preload; as=font; crossorigin"], [URL]),
     ("reversed", [">url<; rel=preload"], []),
-    ("garbage", ["hogefoo", "<", ">", "<>", ",", ";", "<>; rel=preload", "<url2>;rel=preload"], [URL2]),
-    ("R31", ["</r>; as=script", "</r>", "</r>; rel=next", "malformed", "<malformed", "</r> ; "], []),
+    ("garbage", ["foo", "<", ">", "<>", ",", ";", "<>; rel=preload", "<url2>;rel=preload"], [URL2]),
+    ("R31", ["</r>; as=style", "</r>", "</r>; rel=next", "malformed", "<malformed", "</r> ; "], []),
 ]  # fmt: skip
 
 RFC3986 = "/b/c/d;p?q"

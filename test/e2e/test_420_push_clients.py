@@ -23,7 +23,7 @@ def numbers(*values):
     return [f"/n{number}" for number in values]
 
 
-# --- the diary ------------------------------------------------------------------------------------
+# --- the diary -------------------------------------------------------------------------
 
 
 def test_diary_of_promises(outrider, origin):
@@ -82,7 +82,7 @@ def test_page_in_the_diary_is_not_pushed_by_another(outrider, origin):
         assert promised(client) == ["/next"]
 
 
-# --- settings -------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------
 
 
 def test_client_without_push(outrider, origin):
@@ -184,7 +184,7 @@ def test_share_of_the_origins_connections(outrider, origin):
         assert [push.body for push in client.wait_pushes()] == [b"asset"] * 6
 
 
-# --- resets ---------------------------------------------------------------------------------------
+# --- resets -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

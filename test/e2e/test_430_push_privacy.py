@@ -267,7 +267,11 @@ def test_push_that_is_cut_short_is_reset(outrider, origin):
         assert (push.status, push.is_ended) == (200, False) and push.reset is not None
 
 
-PROXY_FIELDS = [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1"), ("via", "1.1 cdn")]
+PROXY_FIELDS = [
+    ("x-forwarded-for", "192.0.2.1"),
+    ("forwarded", "for=192.0.2.1"),
+    ("via", "1.1 cdn"),
+]
 
 
 def test_no_pushes_through_other_proxies(outrider, origin):

@@ -6,19 +6,19 @@ from h2.settings import SettingCodes
 from hyperframe import frame as hf
 
 from h2client import RawH2
-from origin import notify, respond
+from origin import notify, respond, wait
 from pushing import links
 
 FIRST_BYTES = 16 * 1024
 WINDOW = 65535
+LARGE_WINDOW = {SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20}
 
 
 class SlowReader(RawH2):
     """Takes heads at once and bodies not before `take`: a filler has used up the window."""
 
     def __init__(self, port, **options):
-        settings = {SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20}
-        super().__init__(port, tls=False, settings=settings, **options)
+        super().__init__(port, tls=False, settings=LARGE_WINDOW, **options)
         self.handshake()
         self.send(self.headers(1, self.request("/filler")))
         self.data_of({1: WINDOW})
@@ -122,6 +122,38 @@ def test_page_begins_first_whatever_its_priority(outrider, origin):
         runs = spans(came)
         assert [stream_id for stream_id, _ in runs] == [3, ids["/a.css"], 3], (push, runs)
         assert FIRST_BYTES <= runs[0][1] <= 2 * FIRST_BYTES
+
+
+def test_pushes_leave_the_page_its_window(outrider, origin):
+    """What is declared is there before the page, and may not use up the client's window: the page's
+    first bytes come without a round trip more."""
+    origin.on("/", wait("go"), respond(200, [], b"p" * FIRST_BYTES))
+    for path in ("/a.css", "/b.js"):
+        origin.on(path, respond(200, [], b"a" * 100000))
+    proxy = outrider(origin, routes=[{"origin": "app", "push": ["/a.css", "/b.js"]}])
+    with RawH2(proxy.http_port, tls=False, settings=LARGE_WINDOW) as client:
+        client.handshake()
+        client.send(client.headers(1, client.request("/")))
+        came = 0
+        while came < WINDOW - FIRST_BYTES:
+            frame = client.read()
+            came += len(frame.data) if isinstance(frame, hf.DataFrame) else 0
+        assert came == WINDOW - FIRST_BYTES
+        client.send(client.window(0, 10000))  # more for the pushes
+        while came < WINDOW - FIRST_BYTES + 10000:
+            frame = client.read()
+            came += len(frame.data) if isinstance(frame, hf.DataFrame) else 0
+        client.is_alive()
+        origin.event("go").set()
+        assert client.expect_head(1)[":status"] == "200"
+        size = 0
+        while size < FIRST_BYTES:
+            frame = client.expect(hf.DataFrame)
+            assert frame.stream_id == 1
+            size += len(frame.data)
+        client.send(client.window(0, 1 << 20))  # then the pushes have it all
+        while came < 200000:
+            came += len(client.expect(hf.DataFrame).data)
 
 
 def test_images_share(outrider, origin):

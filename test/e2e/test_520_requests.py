@@ -388,11 +388,12 @@ BAD_REQUESTS = [
     (b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     (b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    (b"GET /\r\n\r\n", None),  # not HTTP/1 at all: closed, for it would not understand a status
+    (b"GET /\r\n\r\n", 400),
+    (b"HELLO OUT THERE\r\n\r\n", None),  # not HTTP at all: it would not understand a status
     (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
     (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     (b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
-    (b"GET / http/1.1\r\nHost: a\r\n\r\n", None),
+    (b"GET / http/1.1\r\nHost: a\r\n\r\n", 400),
     (b"GET / HTTP/1.1x\r\nHost: a\r\n\r\n", 400),
     (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501),
     (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
