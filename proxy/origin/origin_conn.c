@@ -23,6 +23,7 @@ static void report_taken(struct origin_conn *oc);
 static struct response_head as_response(const struct h1_head *head);
 static uint64_t idle_time(const struct origin_conn *oc, const struct headers *headers);
 static void finish(struct origin_conn *oc, bool has_leftover);
+static bool has_whole_request(const struct origin_conn *oc);
 static struct origin_call *detach(struct origin_conn *oc);
 static void fail(struct origin_conn *oc, enum fault fault);
 static enum fault cut_fault(const struct origin_conn *oc);
@@ -73,6 +74,7 @@ void origin_conn_send(struct origin_conn *oc, struct origin_call *call) {
     oc->is_request_out = false;
     oc->trailers = NULL;
     oc->content_unsent = 0;
+    oc->content_bytes = 0;
     oc->last_ms = loop_now(oc->origin->pool->loop);
     h1_reader_expect(oc->reader, slice_equal(call->head->method, SLICE("HEAD")));
     h1_writer_request(conn_output(oc->conn), call->head);
@@ -87,6 +89,7 @@ void origin_conn_write(struct origin_conn *oc, struct slice bytes) {
     }
     oc->call->has_sent_content = true;
     oc->content_unsent += bytes.length;
+    oc->content_bytes += bytes.length;
     if (oc->call->head->content_length == BODY_UNKNOWN) {
         h1_writer_chunk(conn_output(oc->conn), bytes);
     } else {
@@ -251,7 +254,7 @@ static void finish(struct origin_conn *oc, bool has_leftover) {
     struct origin *origin = oc->origin;
     bool was_push = call->is_push;
     bool is_reusable = oc->is_keep_alive && !has_leftover && h1_reader_is_idle(oc->reader) &&
-                       call->is_request_ended && conn_unsent(oc->conn) == 0 && oc->idle_ms > 0;
+                       has_whole_request(oc) && conn_unsent(oc->conn) == 0 && oc->idle_ms > 0;
     const struct headers *trailers = oc->trailers;
     detach(oc);
     oc->served++;
@@ -268,6 +271,14 @@ static void finish(struct origin_conn *oc, bool has_leftover) {
     }
     origin_call_end(call, trailers);
     origin_pool_release(origin, was_push);
+}
+
+// The origin has been given all of the request: the client said the end, or the announced length is
+// reached (its END_STREAM may come later, after the response).
+static bool has_whole_request(const struct origin_conn *oc) {
+    const struct origin_call *call = oc->call;
+    return call->is_request_ended || (call->head->content_length != BODY_UNKNOWN &&
+                                      oc->content_bytes == (uint64_t)call->head->content_length);
 }
 
 static struct origin_call *detach(struct origin_conn *oc) {
@@ -360,7 +371,7 @@ static void on_deadline(void *user) {
 
 // Not silent but not asked: the client has not sent its content yet, or takes none.
 static bool waits_for_us(const struct origin_conn *oc) {
-    return oc->is_paused || (!oc->call->is_request_ended && oc->content_unsent == 0);
+    return oc->is_paused || (!has_whole_request(oc) && oc->content_unsent == 0);
 }
 
 static uint64_t silence_limit(const struct origin_conn *oc) {

@@ -84,11 +84,12 @@ struct origin_conn {
     struct h1_reader *reader;
     enum origin_conn_state state;
     struct origin_call *call;
-    uint64_t id;           // "o3" in logs
-    uint64_t served;       // responses completed
-    uint64_t last_ms;      // when the origin last moved: gave or took a byte
-    uint64_t idle_ms;      // how long it may be idle: the option or the origin's Keep-Alive
-    size_t content_unsent; // request content written, not yet reported as taken
+    uint64_t id;            // "o3" in logs
+    uint64_t served;        // responses completed
+    uint64_t last_ms;       // when the origin last moved: gave or took a byte
+    uint64_t idle_ms;       // how long it may be idle: the option or the origin's Keep-Alive
+    uint64_t content_bytes; // of the request, written so far
+    size_t content_unsent;  // request content written, not yet reported as taken
     struct loop_task taken_task;
     bool is_request_out; // its first bytes were given to the kernel
     bool is_complete;    // the response ended inside this feed

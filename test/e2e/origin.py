@@ -141,6 +141,15 @@ def read_body(count=None):
     return lambda conn, request: conn.read_body(count)
 
 
+def swallow():
+    """Reads all of the body and keeps none of it: request.counted_bytes tells its size."""
+
+    def step(conn, request):
+        request.counted_bytes = conn.swallow_body()
+
+    return step
+
+
 def wait_closed():
     """Waits until the proxy closes its side; request.is_abandoned tells that it did."""
     return lambda conn, request: conn.wait_closed()
@@ -174,6 +183,7 @@ class Request:
         self.body = b""
         self.trailers = []
         self.sent_bytes = 0
+        self.counted_bytes = 0
         self.is_abandoned = False
         self.is_done = threading.Event()  # its script ended, one way or another
         lines = head_bytes.split(b"\r\n")
@@ -283,6 +293,28 @@ class OriginConnection:
             data += piece
             self.request.body += piece
         return data
+
+    def swallow_body(self):
+        """Counts the rest of the body, as quick as the socket is when it has a length."""
+        count = 0
+        if self._body == "chunked":
+            while data := self.read_body(1 << 18):
+                count += len(data)
+                self.request.body = b""
+            return count
+        count = min(len(self._take(min(len(self._input), self._body))), self._body)
+        self._body -= count
+        buffer = bytearray(1 << 20)
+        while self._body > 0:
+            try:
+                size = self.sock.recv_into(buffer, min(len(buffer), self._body))
+            except OSError as error:
+                raise PeerGone(str(error)) from error
+            if size == 0:
+                raise PeerGone("end of stream")
+            self._body -= size
+            count += size
+        return count
 
     def wait_closed(self):
         with contextlib.suppress(PeerGone):

@@ -308,6 +308,7 @@ def test_no_promise_after_the_clients_goaway(outrider, origin):
         assert raw.expect_head(1)[":status"] == "200"
         raw.expect(hf.DataFrame, 1)
         assert not [f for f in raw.frames if isinstance(f, hf.PushPromiseFrame)]
+    assert outcome(proxy, "/") == (0, {"client": 1})
     assert [request.path for request in origin.seen()] == ["/"]
 
 

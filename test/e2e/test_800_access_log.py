@@ -165,7 +165,7 @@ def test_text_form(outrider, origin):
         client.get("/up", method="POST", body=b"123")
         client.get("/nowhere")
     with proxy.h1() as old:
-        old.send(b"GET /x#y HTTP/1.1\r\nHost: a\r\n\r\n")
+        old.send(b'GET /x#"y HTTP/1.1\r\nHost: a\r\n\r\n')
         assert old.read_response()[0] == 400
     proxy.stop()
     lines = proxy.stdout.splitlines()
@@ -177,7 +177,8 @@ def test_text_form(outrider, origin):
     )
     for line in lines:
         assert re.fullmatch(pattern, line), line
-    assert "\\x22" in lines[0] and '"POST localhost/up" 200 in=3 out=3' in lines[1]
+    assert "/?a=%22b" in lines[0] and '/x#\\x22y"' in lines[3]
+    assert '"POST localhost/up" 200 in=3 out=3' in lines[1]
     assert lines[3].endswith("fault=bad_request")
 
 
