@@ -144,6 +144,7 @@ struct h2_stream { // lives in its exchange's arena
 void h2_session_mark(struct h2_session *session); // something to send: flush at the end of the turn
 void h2_session_terminate(struct h2_session *session, uint32_t error_code);
 void h2_session_spend(struct h2_session *session); // one token of the abuse budget, or GOAWAY
+void h2_session_on_goaway_sent(struct h2_session *session);
 void h2_session_on_ping_ack(struct h2_session *session);
 void h2_session_set_deadline(struct h2_session *session); // streams came or went
 

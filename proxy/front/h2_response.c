@@ -222,7 +222,9 @@ static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame) {
 // A complete response while the request still comes: nothing more of it is wanted (RFC 9113
 // section 8.1).
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user) {
-    (void)user;
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+        h2_session_on_goaway_sent(user);
+    }
     note_sent(ng, frame);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
                   (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA);

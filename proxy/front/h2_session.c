@@ -256,9 +256,13 @@ void h2_session_set_deadline(struct h2_session *session) {
     const struct front_limits *limits = &session->base.front->limits;
     bool is_waiting = list_is_empty(&session->streams) && session->block_since_ms == 0 &&
                       session->state == H2_SESSION_OPEN;
+    uint64_t now = loop_now(session->base.front->loop);
     uint64_t delay = TICK_MS;
-    if (is_waiting) {
-        uint64_t idle_ms = loop_now(session->base.front->loop) - session->idle_since_ms;
+    if (session->state == H2_SESSION_SHUTTING) {
+        uint64_t round_ms = now - session->shutting_since_ms;
+        delay = round_ms < SHUTDOWN_ROUND_MS ? SHUTDOWN_ROUND_MS - round_ms : SHUTDOWN_ROUND_MS;
+    } else if (is_waiting) {
+        uint64_t idle_ms = now - session->idle_since_ms;
         uint64_t limit = session->has_preface ? limits->idle_ms : limits->head_ms;
         delay = limit > idle_ms ? limit - idle_ms : TICK_MS;
     }
@@ -304,9 +308,15 @@ static void drain(struct front_session *base) {
     session->state = H2_SESSION_SHUTTING;
     session->shutting_since_ms = loop_now(base->front->loop);
     nghttp2_submit_shutdown_notice(session->ng);
-    nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"outrider");
-    conn_set_deadline(base->conn, SHUTDOWN_ROUND_MS);
+    h2_session_set_deadline(session);
     h2_session_mark(session);
+}
+
+// Not before: the library sends PING ahead of all that waits, and its answer would prove nothing.
+void h2_session_on_goaway_sent(struct h2_session *session) {
+    if (session->state == H2_SESSION_SHUTTING) {
+        nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"outrider");
+    }
 }
 
 void h2_session_on_ping_ack(struct h2_session *session) {

@@ -18,7 +18,7 @@ def named(fields):
     return {name for name, _ in fields}
 
 
-# ---- requests --------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------
 
 
 def test_exact_head_of_an_http2_request(outrider, origin):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole responses in every framing an origin has, to every kind of client; interim responses."""
 
-import hashlib
 import time
 
 import pytest
@@ -21,13 +20,10 @@ from origin import (
     wait,
     wait_closed,
 )
+from tools import text_of
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SIZES = [0, 1, 16383, 16384, 65535, 65536, 300000]
-
-
-def text_of(size):
-    return (hashlib.sha256(str(size).encode()).hexdigest().encode() * (size // 64 + 1))[:size]
 
 
 def framings(body):
@@ -102,7 +98,7 @@ def test_trickled_byte_by_byte(outrider, origin):
             assert response.is_complete
 
 
-# ---- responses without content ---------------------------------------------------------------------
+# ---- responses without content -------------------------------------------------------------------
 
 
 BODILESS = [
@@ -140,7 +136,7 @@ def test_responses_without_content(outrider, origin):
     assert len({request.connection for request in origin.requests}) == 1
 
 
-# ---- interim responses -----------------------------------------------------------------------------
+# ---- interim responses ---------------------------------------------------------------------------
 
 
 def test_every_interim_response_reaches_http2_and_none_http1(outrider, origin):
@@ -206,7 +202,7 @@ def test_the_head_and_each_part_leave_at_once(outrider, origin, interim):
         assert old.read_response()[2] == b"data: 1\n\ndata: 2\n\n"
 
 
-# ---- trailers --------------------------------------------------------------------------------------
+# ---- trailers ------------------------------------------------------------------------------------
 
 
 TRAILERS = [("X-Sum", "5"), ("Server-Timing", "app;dur=1"), ("X-Sum", "6"), ("X-Empty", "")]
@@ -236,7 +232,7 @@ def test_trailers_of_responses(outrider, origin):
     assert len({request.connection for request in origin.requests}) == 1
 
 
-# ---- other people's clients ------------------------------------------------------------------------
+# ---- other people's clients ----------------------------------------------------------------------
 
 
 def test_curl_and_nghttp_and_node(outrider, origin, certs, node_env):

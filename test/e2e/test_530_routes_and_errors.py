@@ -97,7 +97,7 @@ def test_no_route(outrider, named_origins):
 @pytest.mark.parametrize("path", ["/app/../secret", "/app/%2e%2e/secret", "/app/./x", "/app//x",
                                   "/app/..%2fsecret", "/app/.%2e/x"])  # fmt: skip
 def test_dots_do_not_leave_a_route(outrider, named_origins, path):
-    """The origin never resolves a path out of the prefix that chose it, whoever does the resolving."""
+    """The origin cannot resolve a path out of the prefix that chose it."""
     origins = named_origins("app", "secret")
     routes = [
         {"host": "*", "path": "/app", "origin": "app"},

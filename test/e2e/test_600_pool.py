@@ -90,9 +90,10 @@ def test_idle_time_is_ours_or_less_than_the_origins(outrider, origin, options, h
         assert least <= time.monotonic() - start < most
 
 
+LENGTH = ("Content-Length", 2)
 NEVER_AGAIN = [
-    ("connection: close", [send(head(200, [("Content-Length", 2), ("Connection", "close")]) + b"ok")]),
-    ("close among others", [send(head(200, [("Content-Length", 2), ("Connection", "x, Close")]) + b"ok")]),
+    ("connection: close", [send(head(200, [LENGTH, ("Connection", "close")]) + b"ok")]),
+    ("close among others", [send(head(200, [LENGTH, ("Connection", "x, Close")]) + b"ok")]),
     ("HTTP/1.0", [send(head(200, [("Content-Length", 2)], "HTTP/1.0") + b"ok")]),
     ("one byte too many", [send(OK + b"x")]),
     ("line end too many", [send(OK + b"\r\n")]),
@@ -164,7 +165,7 @@ def test_a_response_that_nobody_wants_ends_the_connection(outrider, origin):
     assert {connection for path, connection in by_path if path == "/"}.isdisjoint({3})
 
 
-# ---- retry -----------------------------------------------------------------------------------------
+# ---- retry ---------------------------------------------------------------------------------------
 
 
 def closing_after(count):
@@ -258,7 +259,7 @@ def test_an_origin_that_closes_as_we_ask(outrider, origin):
         assert len(origin.requests) - before == 12
 
 
-# ---- whose answer is it? ---------------------------------------------------------------------------
+# ---- whose answer is it? -------------------------------------------------------------------------
 
 
 def odd_origin(seed):
@@ -317,7 +318,8 @@ def test_every_answer_belongs_to_its_request(outrider, origin, seed):
                     word = f"{seed}.{turn}.{number}.{item}"
                     method = dice.choice(["GET", "GET", "POST"])
                     body = b"content" if method == "POST" else None
-                    asked.append((client, client.request("/", method, [("x-id", word)], body), word))
+                    stream_id = client.request("/", method, [("x-id", word)], body)
+                    asked.append((client, stream_id, word))
             for client, stream_id, word in asked:
                 if dice.random() < 0.05 and not client.responses[stream_id].is_over:
                     client.reset(stream_id)

@@ -34,7 +34,7 @@ class Elapsed:
         self.seconds = time.monotonic() - self.start
 
 
-# ---- connecting ------------------------------------------------------------------------------------
+# ---- connecting ----------------------------------------------------------------------------------
 
 
 def test_refused_at_once(outrider):
@@ -102,7 +102,7 @@ def test_a_client_that_leaves_while_we_connect(outrider):
             assert proxy.open_files() <= before
 
 
-# ---- restarts --------------------------------------------------------------------------------------
+# ---- restarts ------------------------------------------------------------------------------------
 
 
 def origin_at(port):
@@ -159,7 +159,7 @@ def test_unix_socket_that_comes_late_and_goes(outrider, tmp_path):
         assert client.get("/").status == 502
 
 
-# ---- silence ---------------------------------------------------------------------------------------
+# ---- silence -------------------------------------------------------------------------------------
 
 
 def test_silence_before_the_head_is_504_and_after_it_a_reset(outrider, origin):
@@ -254,7 +254,7 @@ def test_a_client_that_stops_in_its_upload_is_408(outrider, origin):
     assert origin.last().is_done.wait(2) and origin.last().is_abandoned
 
 
-# ---- nobody else waits -----------------------------------------------------------------------------
+# ---- nobody else waits ---------------------------------------------------------------------------
 
 
 def test_a_stopped_origin_does_not_hold_up_another(outrider, make_origin):
@@ -301,11 +301,21 @@ def test_a_stopped_reader_of_an_upload_does_not_hold_up_another(outrider, origin
     assert len(origin.last("/up").body) == len(body)
 
 
+WAITING = [
+    b"GET / HTT",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX",
+    b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a",
+    b"GET /half HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+]
+
+
 def test_no_busy_loop_while_everybody_waits(outrider, origin):
     """Half requests, half responses, closed windows: no processor time (TRUST row 20)."""
     origin.on("/half", send(b"HTTP/1.1 200 OK\r\nX:"), wait("never"))
-    origin.on("/chunk", send(head(200, [("Transfer-Encoding", "chunked")]) + b"5\r\nab"), wait("never"))
-    origin.on("/size", send(head(200, [("Transfer-Encoding", "chunked")]) + b"5;x"), wait("never"))
+    chunked = head(200, [("Transfer-Encoding", "chunked")])
+    origin.on("/chunk", send(chunked + b"5\r\nab"), wait("never"))
+    origin.on("/size", send(chunked + b"5;x"), wait("never"))
     origin.on("/large", respond(200, [], b"x" * 1_000_000))
     origin.on("/up", wait("never"))
     proxy = outrider(origin, {"max_idle": 1}, workers=1)
@@ -319,9 +329,7 @@ def test_no_busy_loop_while_everybody_waits(outrider, origin):
             modern.settle(0.02)
             raw = stack.enter_context(proxy.raw_h2(tls=number % 2 == 1))
             raw.send(raw.ping().serialize()[:12])
-            for text in (b"GET / HTT", b"GET / HTTP/1.1\r\nHost: a\r\nX", b"POST /up HTTP/1.1\r\nHost: a\r\n"
-                         b"Transfer-Encoding: chunked\r\n\r\n5;a", b"GET /half HTTP/1.1\r\nHost: a\r\n\r\n",
-                         b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"):  # fmt: skip
+            for text in WAITING:
                 old = stack.enter_context(proxy.h1(tls=number % 2 == 0))
                 old.send(text)
         time.sleep(0.3)

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies of any size in little memory: what a slow side does not take, the fast side keeps."""
 
-import os
 import time
 
 import pytest
 
 from origin import head, notify, respond, send, send_many, swallow, wait
+from tools import FRUGAL
 
 BLOCK = b"x" * 65536
 MIB = 1 << 20
 SLACK_KB = 24 * 1024
-# AddressSanitizer keeps freed memory for a while, 256 MB by default: here it would hide a leak.
-FRUGAL = {
-    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
-    + ":quarantine_size_mb=2:thread_local_quarantine_size_kb=256"
-}
 
 
 def drain(client, stream_id, total):

@@ -153,7 +153,7 @@ def test_nobody_can_forge_a_line(outrider, origin):
     assert len(lines) >= len(HOSTILE) + 2
 
 
-# ---- forms and places ------------------------------------------------------------------------------
+# ---- forms and places ----------------------------------------------------------------------------
 
 
 def test_text_form(outrider, origin):
@@ -236,7 +236,7 @@ def test_levels_of_the_error_log(outrider, origin, level, has_info, tmp_path):
                for line in said.splitlines())  # fmt: skip
 
 
-# ---- a reader that does not read -------------------------------------------------------------------
+# ---- a reader that does not read -----------------------------------------------------------------
 
 
 def long_paths(client, count):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Much at once, and much in one piece: no failure, no leak, flat memory."""
 
-import os
 import re
 import subprocess
 import threading
@@ -11,14 +10,10 @@ import pytest
 
 import tools
 from origin import head, respond, send, send_many, swallow
+from tools import FRUGAL
 
 BLOCK = b"x" * 65536
 GIB = 1 << 30
-# AddressSanitizer keeps freed memory for a while, 256 MB by default: here it would hide a leak.
-FRUGAL = {
-    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
-    + ":quarantine_size_mb=2:thread_local_quarantine_size_kb=256"
-}
 
 
 class Load:
@@ -31,7 +26,7 @@ class Load:
 
     def check(self, count):
         text = self.process.communicate(timeout=50)[0].decode()
-        numbers = re.search(r"requests: (\d+) total, .* (\d+) done, (\d+) succeeded, (\d+) failed", text)
+        numbers = re.search(r"requests: (\d+) total, .* (\d+) done, (\d+) succ\w+, (\d+) f", text)
         codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
         assert numbers and list(map(int, numbers.groups())) == [count, count, count, 0], text
         assert codes and list(map(int, codes.groups())) == [count, 0, 0, 0], text
@@ -62,7 +57,7 @@ def load_pages(proxy, pages, counts):
 
 
 def abort_requests(proxy, rounds, counts):
-    """Downloads and uploads that the client gives up in the middle, beside ones that it does not."""
+    """Downloads and uploads that the client gives up in the middle, beside others."""
     with proxy.h2() as client:
         for _ in range(rounds):
             large = client.request("/large")
@@ -108,7 +103,7 @@ def test_ten_thousand_mixed_requests_over_a_hundred_connections(outrider, origin
 
     https, http = proxy.url("", "https"), proxy.url("", "http")
     loads = [
-        (Load("-n4300", "-c40", "-m8", f"{https}/small", f"{https}/chunked", f"{https}/small"), 4300),
+        (Load("-n4300", "-c40", "-m8", f"{https}/small", f"{https}/chunked"), 4300),
         (Load("-n1500", "-c15", "-m4", "-d", upload, f"{https}/up"), 1500),
         (Load("-n1800", "-c15", "--h1", f"{http}/small", f"{http}/chunked"), 1800),
         (Load("-n1000", "-c5", "-m20", f"{http}/small"), 1000),
@@ -176,7 +171,7 @@ def test_connections_that_come_and_go_leak_nothing(outrider, origin):
 @pytest.mark.limit(100)
 @pytest.mark.parametrize(
     "direction, protocol, size",
-    [("down", "--http2", GIB), ("up", "--http1.1", GIB), ("up", "--http2", GIB // 4)],
+    [("down", "--http2", GIB), ("up", "--http1.1", GIB), ("up", "--http2", GIB // 8)],
 )
 def test_large_bodies_in_flat_memory(outrider, origin, direction, protocol, size, tmp_path):
     blocks = size // len(BLOCK)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP/2 session in memory: requests and responses. See also test_h2_flow.c, test_h2_push.c,
-// test_h2_malformed.c, test_h2_limits.c and test_h2_end.c.
+// The HTTP/2 session in memory: requests and responses. What else there is to test of it stands in
+// the other test_h2_*.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

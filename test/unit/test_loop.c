@@ -205,7 +205,7 @@ static void test_clock_follows_sleep(void **state) {
     int64_t wall_before = loop.clock.wall_ms;
     static uv_timer_t timer; // closed in teardown
     uv_timer_init(&loop.uv, &timer);
-    uv_timer_start(&timer, on_late, 30, 0);
+    uv_timer_start(&timer, on_late, 30, 30);
     uv_run(&loop.uv, UV_RUN_ONCE);
     assert_true(loop_now(&loop) >= before + 30);
     assert_true(loop.clock.wall_ms >= wall_before + 25);

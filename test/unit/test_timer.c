@@ -45,8 +45,9 @@ static void run_for(uint64_t ms) {
     uint64_t end = uv_hrtime() / 1000000 + ms;
     uv_timer_t tick;
     uv_timer_init(&loop.uv, &tick);
+    uv_timer_start(&tick, on_tick, 1,
+                   1); // repeats: one that is due at once would not end the sleep
     do {
-        uv_timer_start(&tick, on_tick, 1, 0);
         uv_run(&loop.uv, UV_RUN_ONCE);
     } while (uv_hrtime() / 1000000 < end);
     uv_close((uv_handle_t *)&tick, NULL);
