@@ -118,17 +118,12 @@ const struct header *headers_find_name(const struct headers *headers, struct sli
 // The first field's value, or an empty slice.
 struct slice headers_value(const struct headers *headers, enum header_id id);
 bool headers_has(const struct headers *headers, enum header_id id);
-unsigned headers_count_of(const struct headers *headers, enum header_id id);
 // True when the comma-separated list of all fields of that id has this token (case-insensitive).
 bool headers_has_token(const struct headers *headers, enum header_id id, struct slice token);
 
 void headers_remove(struct headers *headers, enum header_id id);
-void headers_remove_name(struct headers *headers, struct slice name);
 // Drops row `index`, keeping the order.
 void headers_remove_at(struct headers *headers, uint32_t index);
-
-// Sum of name + value + 32 over all fields: RFC 9113 section 6.5.2.
-size_t headers_bytes(const struct headers *headers);
 
 struct slice headers_name(enum header_id id);
 enum header_id headers_identify(struct slice lower_case_name);

@@ -29,7 +29,5 @@ void push_diary_forget(struct push_diary *diary, struct slice authority, struct 
 void push_diary_note_outcome(struct push_diary *diary, bool was_refused);
 // More than half of the last 20 promises, or 3 of the first 4, were refused: stop for good.
 bool push_diary_has_stopped(const struct push_diary *diary);
-// An answer by the client's hands (a completed promise, or window given on one) was seen.
-bool push_diary_has_taken(const struct push_diary *diary);
 
 #endif

@@ -170,15 +170,6 @@ bool headers_has(const struct headers *headers, enum header_id id) {
     return (headers->present >> id & 1) != 0;
 }
 
-unsigned headers_count_of(const struct headers *headers, enum header_id id) {
-    unsigned count = 0;
-    const struct header *row = headers_find(headers, id);
-    for (; row != NULL; row = headers_find_next(headers, id, row)) {
-        count++;
-    }
-    return count;
-}
-
 bool headers_has_token(const struct headers *headers, enum header_id id, struct slice token) {
     const struct header *row = headers_find(headers, id);
     for (; row != NULL; row = headers_find_next(headers, id, row)) {
@@ -207,19 +198,6 @@ void headers_remove(struct headers *headers, enum header_id id) {
     headers->present &= ~(UINT64_C(1) << id);
 }
 
-void headers_remove_name(struct headers *headers, struct slice name) {
-    enum header_id id = headers_identify(name);
-    if (id != HEADER_OTHER) {
-        headers_remove(headers, id);
-        return;
-    }
-    for (uint32_t i = headers->count; i > 0; i--) {
-        if (slice_equal(headers->rows[i - 1].name, name)) {
-            headers_remove_at(headers, i - 1);
-        }
-    }
-}
-
 void headers_remove_at(struct headers *headers, uint32_t index) {
     enum header_id id = headers->rows[index].id;
     uint32_t behind = headers->count - index - 1;
@@ -235,14 +213,6 @@ static void refresh_present(struct headers *headers, enum header_id id) {
         }
     }
     headers->present &= ~(UINT64_C(1) << id);
-}
-
-size_t headers_bytes(const struct headers *headers) {
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < headers->count; i++) {
-        bytes += headers->rows[i].name.length + headers->rows[i].value.length + 32;
-    }
-    return bytes;
 }
 
 bool headers_is_name(struct slice name) {

@@ -23,7 +23,6 @@ struct push_diary {
     uint16_t oldest;   // where the next one is written
     uint32_t refusals; // one bit per promise, the latest lowest
     unsigned outcomes; // noted so far, counted to FIRST
-    bool has_taken;
     bool has_stopped;
 };
 
@@ -75,7 +74,6 @@ void push_diary_forget(struct push_diary *diary, struct slice authority, struct 
 void push_diary_note_outcome(struct push_diary *diary, bool was_refused) {
     diary->refusals = (diary->refusals << 1 | was_refused) & ((1U << WINDOW) - 1);
     diary->outcomes += diary->outcomes <= FIRST;
-    diary->has_taken |= !was_refused;
     int refused = __builtin_popcount(diary->refusals);
     diary->has_stopped |=
         refused >= WINDOW_REFUSALS || (diary->outcomes <= FIRST && refused >= FIRST_REFUSALS);
@@ -83,10 +81,6 @@ void push_diary_note_outcome(struct push_diary *diary, bool was_refused) {
 
 bool push_diary_has_stopped(const struct push_diary *diary) {
     return diary->has_stopped;
-}
-
-bool push_diary_has_taken(const struct push_diary *diary) {
-    return diary->has_taken;
 }
 
 void push_diary_destroy(struct push_diary *diary) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to the origin: when they are used again, and that nobody gets another's answer."""
 
+import pathlib
 import random
 import signal
 import threading
@@ -375,7 +376,7 @@ def test_what_came_on_an_idle_connection_comes_first(outrider, origin, odd, meth
     with proxy.h2() as client:
         assert client.get("/").body == b"first"
         client.settle(0.05)
-        proxy.send_signal(signal.SIGSTOP)
+        stop_all_threads(proxy)
         try:
             stream_id = client.request("/next", method)
             time.sleep(0.02)
@@ -387,6 +388,16 @@ def test_what_came_on_an_idle_connection_comes_first(outrider, origin, odd, meth
         response = client.wait(stream_id)
         assert (response.status, response.body) == (200, b"next")
     assert [request.path for request in origin.requests] == ["/", "/next"]
+
+
+def stop_all_threads(proxy):
+    """The signal alone only asks for it: threads that run go on for a while."""
+    proxy.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{proxy.process.pid}/task")
+    end = time.monotonic() + 5
+    while any(b") T " not in (task / "stat").read_bytes() for task in tasks.iterdir()):
+        assert time.monotonic() < end, "the process does not stop"
+        time.sleep(0.002)
 
 
 def test_uploads_and_answers_stay_together(outrider, origin):

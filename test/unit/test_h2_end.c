@@ -38,7 +38,7 @@ static struct h2_peer *connect_waiting(void) {
     return peer;
 }
 
-// --- the client gives up a request ----------------------------------------------------------------
+// --- the client gives up a request ------------------------------------------------------------
 
 static void begin_request(struct h2_peer *peer) {
     h2_peer_headers(peer, 0, 1, "POST /");
@@ -146,7 +146,7 @@ static void test_reset_after_everything(void **state) {
     h2_peer_destroy(peer);
 }
 
-// --- the connection breaks --------------------------------------------------------------------------
+// --- the connection breaks ---------------------------------------------------------------------
 
 static const struct exchange_handler_ops *plain_ops;
 

@@ -108,8 +108,8 @@ static void test_lead_of_a_page_in_pieces(void **state) {
     h2_peer_destroy(peer);
 }
 
-// Promises that are answered before their page leave it 16 KB of the window, so that its first bytes
-// do not wait for a round trip; but no page can hold them up for ever.
+// Promises that are answered before their page leave it 16 KB of the window, so that its first
+// bytes do not wait for a round trip; but no page can hold them up for ever.
 static void test_pushes_leave_window_for_the_page(void **state) {
     (void)state;
     struct h2_peer *peer = h2_peer_create();

@@ -77,7 +77,6 @@ static void test_add_folds_and_copies(void **state) {
     memset(value, 'x', sizeof(value) - 1);
     expect_fields(&fixture->headers,
                   "content-type=text/html x-very-long-name-of-a-field-that-nobody-knows= x-own=A");
-    assert_int_equal(headers_bytes(&fixture->headers), 12 + 9 + 45 + 0 + 5 + 1 + 3 * 32);
 }
 
 static void test_find(void **state) {
@@ -95,8 +94,6 @@ static void test_find(void **state) {
     assert_true(slice_equal(second->value, SLICE("</2>")));
     assert_null(headers_find_next(headers, HEADER_LINK, second));
     assert_true(slice_equal(headers_value(headers, HEADER_LINK), SLICE("</1>")));
-    assert_int_equal(headers_count_of(headers, HEADER_LINK), 2);
-    assert_int_equal(headers_count_of(headers, HEADER_ETAG), 0);
     assert_true(headers_has(headers, HEADER_VARY));
     assert_false(headers_has(headers, HEADER_ETAG));
     assert_true(slice_equal(headers_find_name(headers, SLICE("x-a"))->value, SLICE("1")));
@@ -141,12 +138,12 @@ static void test_remove(void **state) {
     headers_remove(headers, HEADER_VIA);
     expect_fields(headers, "x-a=v date=v x-b=v x-a=v");
     assert_false(headers_has(headers, HEADER_VIA));
-    headers_remove_name(headers, SLICE("x-a"));
-    expect_fields(headers, "date=v x-b=v");
-    assert_true(headers_has(headers, HEADER_OTHER));
-    headers_remove_at(headers, 1);
+    for (uint32_t i = 3; i > 0; i--) { // all but the date
+        headers_remove_at(headers, i == 1 ? 0 : i);
+    }
+    expect_fields(headers, "date=v");
     assert_false(headers_has(headers, HEADER_OTHER));
-    headers_remove_name(headers, SLICE("date"));
+    headers_remove(headers, HEADER_DATE);
     assert_false(headers_has(headers, HEADER_DATE));
     assert_int_equal(headers->count, 0);
     headers_set_id(headers, HEADER_VIA, SLICE("1"));
