@@ -16,6 +16,8 @@
 
 struct access_log;
 
+enum { FRONT_LOTS = 16 };
+
 // Sizes in bytes, times in milliseconds. Plain numbers, so that the front needs no configuration.
 struct front_limits {
     size_t head_bytes;
@@ -36,6 +38,7 @@ struct front;
 // h2_session, which own it.
 struct front_session {
     struct list_link link;
+    bool has_lot; // may have a large lot on its way
     struct front *front;
     struct conn *conn;
     struct client client;
@@ -54,6 +57,7 @@ struct front {
     bool (*is_trusted)(const void *user, const uint8_t address[16]);
     const void *is_trusted_user;
     struct list sessions;
+    unsigned lots;          // sessions that have one, see front_take_lot
     unsigned session_count; // conns still undecided count too
     struct list undecided;
     bool is_draining;
@@ -75,6 +79,11 @@ void front_finish(struct front *front);    // no session may be left
 // Fills client (address, protocol, ids) and enters the list.
 void front_session_begin(struct front_session *session, struct front *front, struct conn *conn,
                          enum protocol protocol);
+// Large lots make large bodies cheap, but a client that stops reading leaves its lot in our memory:
+// so only FRONT_LOTS sessions of a worker may have more than 64 KB on their way at once. True when
+// this one may; it gives the right back when what it had written is gone.
+bool front_take_lot(struct front_session *session);
+void front_return_lot(struct front_session *session);
 // Leaves the list and destroys what the handler remembers of the client.
 void front_session_end(struct front_session *session);
 

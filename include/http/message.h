@@ -57,6 +57,8 @@ struct client {
     // sets both; the session calls destroy when the connection ends.
     void *memory;
     void (*memory_destroy)(void *memory);
+    // The client reset a promise after all of it had been sent. May be NULL.
+    void (*memory_on_late_refusal)(void *memory);
 };
 
 // A deep copy into another arena, for a promised request that outlives its page.

@@ -27,6 +27,9 @@ void push_diary_forget(struct push_diary *diary, struct slice authority, struct 
 
 // How a promise ended: taken (completed) or refused (reset by the client).
 void push_diary_note_outcome(struct push_diary *diary, bool was_refused);
+// The latest of those that counted as taken was refused after all: its reset came when all of it
+// had been sent.
+void push_diary_note_late_refusal(struct push_diary *diary);
 // More than half of the last 20 promises, or 3 of the first 4, were refused: stop for good.
 bool push_diary_has_stopped(const struct push_diary *diary);
 

@@ -189,7 +189,23 @@ void front_session_begin(struct front_session *session, struct front *front, str
     front->session_count++;
 }
 
+bool front_take_lot(struct front_session *session) {
+    if (!session->has_lot && session->front->lots < FRONT_LOTS) {
+        session->has_lot = true;
+        session->front->lots++;
+    }
+    return session->has_lot;
+}
+
+void front_return_lot(struct front_session *session) {
+    if (session->has_lot) {
+        session->has_lot = false;
+        session->front->lots--;
+    }
+}
+
 void front_session_end(struct front_session *session) {
+    front_return_lot(session);
     struct client *client = &session->client;
     if (client->memory != NULL) {
         client->memory_destroy(client->memory);

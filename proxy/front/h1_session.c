@@ -214,6 +214,9 @@ void h1_session_mark(struct h1_session *session) {
 static void on_flush(void *user) {
     struct h1_session *session = user;
     session->is_flushing = true;
+    if (!session->is_fast && conn_unsent(h1_session_conn(session)) == 0) {
+        front_return_lot(&session->base);
+    }
     feed_starved(session);
     while (session->state == H1_SESSION_EXCHANGE && session->response >= H1_RESPONSE_FINISHED) {
         end_response(session);
@@ -232,7 +235,8 @@ static void on_flush(void *user) {
 // A turn after a flush: what the kernel did not take then is taken as fast as the client reads.
 static void on_probe(struct loop_task *task) {
     struct h1_session *session = LIST_ENTRY(task, struct h1_session, probe);
-    session->is_fast = conn_unsent(h1_session_conn(session)) == 0;
+    bool has_gone = conn_unsent(h1_session_conn(session)) == 0;
+    session->is_fast = has_gone && front_take_lot(&session->base);
 }
 
 static void end_response(struct h1_session *session) {
@@ -242,6 +246,7 @@ static void end_response(struct h1_session *session) {
         return;
     }
     finish_exchange(session, FAULT_NONE);
+    session->is_fast = false;
     if (!session->has_ticket) {
         session->has_ticket = true;
         conn_offer_ticket(h1_session_conn(session));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "h2_impl.h"
 
-enum { HEAD_BYTES = 9, DEPENDENCY_BYTES = 4, PRIORITY_BYTES = 5 };
+enum { HEAD_BYTES = 9, ID_BYTES = 4, PRIORITY_BYTES = 5 };
 
 static size_t pass_through(size_t *left, struct slice bytes, struct slice *out_piece);
+static void make_even(uint8_t *head);
 static size_t head_need(const uint8_t *head, size_t have);
 static void parse(const uint8_t *head, struct h2_frame_head *out_head);
 static uint32_t read_32(const uint8_t *bytes);
@@ -22,7 +23,8 @@ size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_
         return pass_through(&gate->payload_left, bytes, out_piece);
     }
     const uint8_t *input = (const uint8_t *)bytes.data;
-    if (gate->held_length == 0 && bytes.length >= head_need(input, bytes.length)) {
+    bool is_whole = gate->held_length == 0 && bytes.length >= head_need(input, bytes.length);
+    if (is_whole && input[3] != NGHTTP2_GOAWAY) {
         parse(input, out_head);
         *out_has_head = true;
         *out_piece = slice_first(bytes, HEAD_BYTES + out_head->length);
@@ -36,6 +38,7 @@ size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_
     *out_piece = SLICE_EMPTY;
     if (gate->held_length == head_need(gate->held, gate->held_length)) {
         parse(gate->held, out_head);
+        make_even(gate->held);
         *out_has_head = true;
         *out_piece = slice_of((const char *)gate->held, gate->held_length);
         gate->payload_left = HEAD_BYTES + out_head->length - gate->held_length;
@@ -50,11 +53,23 @@ static size_t pass_through(size_t *left, struct slice bytes, struct slice *out_p
     return out_piece->length;
 }
 
-// How many bytes must be there before the frame can be judged; PRIORITY is judged by its payload.
+// A client that leaves may name any last stream, up to 2^31-1 (RFC 9113 section 6.8); the library
+// takes only ids of promises, which are even.
+static void make_even(uint8_t *head) {
+    if (head[3] == NGHTTP2_GOAWAY && head_need(head, HEAD_BYTES) > HEAD_BYTES) {
+        head[HEAD_BYTES + ID_BYTES - 1] &= 0xfe;
+    }
+}
+
+// How many bytes must be there before the frame goes on; PRIORITY and GOAWAY with their first id.
 static size_t head_need(const uint8_t *head, size_t have) {
-    bool is_priority = have >= HEAD_BYTES && head[3] == NGHTTP2_PRIORITY && head[0] == 0 &&
-                       head[1] == 0 && head[2] == PRIORITY_BYTES;
-    return is_priority ? HEAD_BYTES + DEPENDENCY_BYTES : HEAD_BYTES;
+    if (have < HEAD_BYTES) {
+        return HEAD_BYTES;
+    }
+    size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    bool is_priority = head[3] == NGHTTP2_PRIORITY && length == PRIORITY_BYTES;
+    bool is_goaway = head[3] == NGHTTP2_GOAWAY && length >= ID_BYTES;
+    return is_priority || is_goaway ? HEAD_BYTES + ID_BYTES : HEAD_BYTES;
 }
 
 static void parse(const uint8_t *head, struct h2_frame_head *out_head) {
@@ -63,7 +78,7 @@ static void parse(const uint8_t *head, struct h2_frame_head *out_head) {
     out_head->flags = head[4];
     out_head->stream_id = (int32_t)(read_32(head + 5) & 0x7fffffffU);
     out_head->depends_on = -1;
-    if (head_need(head, HEAD_BYTES) > HEAD_BYTES) {
+    if (out_head->type == NGHTTP2_PRIORITY && head_need(head, HEAD_BYTES) > HEAD_BYTES) {
         out_head->depends_on = (int32_t)(read_32(head + HEAD_BYTES) & 0x7fffffffU);
     }
 }

@@ -44,6 +44,18 @@ struct h2_pace {
     size_t bytes;      // gone since
 };
 
+// Frames that bring nobody anything (PING, PRIORITY, WINDOW_UPDATE, empty DATA, unknown types) need
+// credit, which requests and content earn (TRUST row 19).
+struct h2_credit {
+    int32_t frames;
+};
+
+// The promises that were sent whole lately: a client may refuse them all the same.
+struct h2_finished {
+    int32_t ids[32];
+    unsigned next;
+};
+
 struct h2_frame_head {
     size_t length; // of the payload
     uint8_t type, flags;
@@ -82,6 +94,8 @@ struct h2_session {
     struct h2_gate gate;
     struct h2_closed closed;
     struct h2_budget budget;
+    struct h2_credit credit;
+    struct h2_finished finished;
     struct h2_pace pace;     // of all responses together
     size_t held_bytes;       // response bytes in all streams' queues
     size_t flush_bytes;      // how much one flush gathers; grows while the path takes it all
@@ -175,6 +189,9 @@ struct exchange *h2_promise_make(struct exchange *x, const struct request_head *
 // A promise was made whose response has not begun.
 bool h2_promise_is_owed(const struct h2_session *session);
 void h2_promise_on_goaway(struct h2_session *session, int32_t last_id);
+void h2_promise_note_finished(struct h2_session *session, int32_t id);
+// RST_STREAM for a stream that is gone.
+void h2_promise_on_late_reset(struct h2_session *session, int32_t id);
 
 // --- h2_priority.c ---
 void h2_priority_of_request(struct h2_stream *stream);
@@ -210,6 +227,11 @@ size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_
 // --- h2_limits.c ---
 // Spends one token of the abuse budget; false when it is empty.
 bool h2_budget_spend(struct h2_budget *budget, uint64_t now_ms);
+
+void h2_credit_init(struct h2_credit *credit);
+void h2_credit_earn(struct h2_credit *credit, int32_t frames);
+// A frame comes; false when the client has none left to spend.
+bool h2_credit_take(struct h2_credit *credit, const struct h2_frame_head *head);
 
 void h2_pace_start(struct h2_pace *pace, uint64_t now_ms); // something is to be sent now
 void h2_pace_note(struct h2_pace *pace, size_t bytes, bool is_all, uint64_t now_ms);

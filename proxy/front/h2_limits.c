@@ -4,6 +4,8 @@
 // The numbers of TRUST row 8; a browser that leaves a page of 100 images spends half of it at once.
 enum { BUDGET_BURST = 200, BUDGET_PER_SECOND = 33 };
 enum { PACE_BYTES = 1024 };
+// Far more than any client needs that opens streams and takes content; nginx has the same number.
+enum { CREDIT_FRAMES = 10000, CREDIT_PER_FRAME = 10 };
 
 static bool was_reset(const struct h2_closed *closed, int32_t id);
 static void open_stream(struct h2_closed *closed, int32_t id);
@@ -23,6 +25,27 @@ bool h2_budget_spend(struct h2_budget *budget, uint64_t now_ms) {
     }
     budget->tokens -= 1;
     return true;
+}
+
+void h2_credit_init(struct h2_credit *credit) {
+    credit->frames = CREDIT_FRAMES;
+}
+
+void h2_credit_earn(struct h2_credit *credit, int32_t frames) {
+    credit->frames += frames;
+    if (credit->frames > CREDIT_FRAMES) {
+        credit->frames = CREDIT_FRAMES;
+    }
+}
+
+bool h2_credit_take(struct h2_credit *credit, const struct h2_frame_head *head) {
+    bool has_content = head->type == NGHTTP2_DATA && head->length > 0;
+    if (head->type == NGHTTP2_HEADERS || has_content) {
+        h2_credit_earn(credit, CREDIT_PER_FRAME);
+        return true;
+    }
+    credit->frames--;
+    return credit->frames >= 0;
 }
 
 void h2_pace_start(struct h2_pace *pace, uint64_t now_ms) {

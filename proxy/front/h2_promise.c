@@ -69,3 +69,24 @@ void h2_promise_on_goaway(struct h2_session *session, int32_t last_id) {
         }
     }
 }
+
+void h2_promise_note_finished(struct h2_session *session, int32_t id) {
+    struct h2_finished *finished = &session->finished;
+    unsigned size = sizeof(finished->ids) / sizeof(finished->ids[0]);
+    finished->ids[finished->next++ % size] = id;
+}
+
+// A client that refuses whatever comes does so a round trip later, when small ones are sent
+// already.
+void h2_promise_on_late_reset(struct h2_session *session, int32_t id) {
+    struct h2_finished *finished = &session->finished;
+    struct client *client = &session->base.client;
+    for (unsigned i = 0; i < sizeof(finished->ids) / sizeof(finished->ids[0]); i++) {
+        if (id > 0 && finished->ids[i] == id) {
+            finished->ids[i] = 0;
+            if (client->memory_on_late_refusal != NULL) {
+                client->memory_on_late_refusal(client->memory);
+            }
+        }
+    }
+}

@@ -186,6 +186,7 @@ static int send_body(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *f
     }
     stream->sent_bytes += length;
     stream->progress_ms = h2_stream_now(stream);
+    h2_credit_earn(&session->credit, 10); // for the WINDOW_UPDATEs that content brings about
     h2_pace_note(&stream->pace, length, buffer_length(&stream->body) == 0, stream->progress_ms);
     h2_pace_note(&session->pace, length, session->held_bytes == 0, stream->progress_ms);
     if (stream->is_boosted && stream->sent_bytes >= H2_PAGE_FIRST_BYTES) {
@@ -245,6 +246,10 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
 bool h2_response_is_stalled(const struct h2_stream *stream, uint64_t now) {
     const struct h2_session *session = stream->session;
     uint64_t write_ms = session->base.front->limits.write_ms;
+    bool is_parked = stream->exchange->is_promised && stream->has_head && !stream->is_head_out;
+    if (is_parked) { // behind a MAX_CONCURRENT_STREAMS that was lowered after the promise
+        return now - stream->progress_ms >= write_ms;
+    }
     bool is_held_up = stream->has_head && !stream->has_local_ended &&
                       (buffer_length(&stream->body) > 0 || stream->is_finished);
     if (!is_held_up || now - stream->pace.moved_ms < write_ms) {

@@ -48,6 +48,7 @@ void h2_session_create(struct front *front, struct conn *take_conn, struct slice
     struct h2_session *session = alloc_new(struct h2_session);
     list_init(&session->streams);
     h2_gate_init(&session->gate);
+    h2_credit_init(&session->credit);
     session->flush_bytes = FLUSH_MIN_BYTES;
     session->idle_since_ms = loop_now(front->loop);
     session->base.drain = drain;
@@ -120,6 +121,9 @@ static void on_bytes(void *user, struct slice bytes) {
 // What nghttp2 passes over in silence and RFC 9113 does not (sections 5.1, 5.3.1, 6.3).
 static bool admit(struct h2_session *session, const struct h2_frame_head *head) {
     session->has_preface |= head->type == NGHTTP2_SETTINGS;
+    if (!h2_credit_take(&session->credit, head)) {
+        return refuse_frame(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
     if (head->type == NGHTTP2_PRIORITY &&
         (head->stream_id == 0 || head->stream_id == head->depends_on)) {
         return refuse_frame(session, NGHTTP2_PROTOCOL_ERROR);
@@ -204,6 +208,12 @@ static void on_flush(void *user) {
         h2_session_mark(session); // decide when the path takes more, not before
         return;
     }
+    if (list_is_empty(&session->streams)) {
+        session->flush_bytes = FLUSH_MIN_BYTES;
+    }
+    if (session->flush_bytes == FLUSH_MIN_BYTES) {
+        front_return_lot(&session->base);
+    }
     h2_priority_release_pushes(session);
     if (!gather(session, conn_output(session->base.conn))) {
         close_now(session, FAULT_PROTOCOL);
@@ -235,7 +245,8 @@ static bool gather(struct h2_session *session, struct buffer *output) {
         buffer_append(output, data, (size_t)length);
     }
     session->is_blocked = false;
-    if (session->flush_bytes < FLUSH_MAX_BYTES) {
+    bool is_small = 2 * session->flush_bytes <= H2_STREAM_HELD_BYTES;
+    if (session->flush_bytes < FLUSH_MAX_BYTES && (is_small || front_take_lot(&session->base))) {
         session->flush_bytes *= 2;
     }
     conn_mark(session->base.conn); // there is more: our share of this turn is spent

@@ -153,6 +153,8 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         if (stream != NULL) {
             stream->has_remote_ended = true;
             stream->was_reset = true;
+        } else if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR) {
+            h2_promise_on_late_reset(session, frame->hd.stream_id);
         }
         break;
     case NGHTTP2_PING:
@@ -299,8 +301,14 @@ static enum fault close_fault(const struct h2_stream *stream, uint32_t error_cod
         bool is_complete = stream->has_local_ended && error_code == NGHTTP2_NO_ERROR;
         return is_complete ? FAULT_NONE : FAULT_CLIENT_RESET;
     }
+    if (stream->exchange->is_promised && !stream->is_promise_out) {
+        return FAULT_CLIENT_GONE; // it never heard of it: the page ended before
+    }
     if (error_code == NGHTTP2_NO_ERROR) {
         return FAULT_NONE;
+    }
+    if (!stream->has_request) {
+        return FAULT_BAD_REQUEST;
     }
     return stream->fault != FAULT_NONE ? stream->fault : FAULT_PROTOCOL;
 }
@@ -321,9 +329,17 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
     }
     session->held_bytes -= buffer_length(&stream->body);
     buffer_finish(&stream->body);
+    if (!stream->has_request) { // the library refused it: the log shows as much as there is
+        x->request.method = stream->raw.method;
+        x->request.authority = stream->raw.authority;
+        x->request.path = stream->raw.path;
+    }
     exchange_close(x, fault);
-    if (front->access_log != NULL && stream->has_request) {
+    if (front->access_log != NULL) {
         access_log_write(front->access_log, x);
+    }
+    if (x->is_promised && x->fault == FAULT_NONE) {
+        h2_promise_note_finished(session, stream->id);
     }
     exchange_destroy(x); // the stream goes with the arena
 }

@@ -205,7 +205,10 @@ static const char *known_reason(unsigned long code, bool is_key) {
     if (library == ERR_LIB_SYS) {
         return strerror(reason);
     }
-    if (library == ERR_LIB_X509 && reason == X509_R_KEY_VALUES_MISMATCH) {
+    bool is_of_other_kind = library == ERR_LIB_SSL && reason == SSL_R_NO_CERTIFICATE_ASSIGNED;
+    if ((library == ERR_LIB_X509 &&
+         (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH)) ||
+        (is_key && is_of_other_kind)) {
         return "the key does not fit the certificate";
     }
     if (library == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ) {

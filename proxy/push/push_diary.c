@@ -26,6 +26,7 @@ struct push_diary {
     bool has_stopped;
 };
 
+static void judge(struct push_diary *diary);
 static uint16_t *find(struct push_diary *diary, uint64_t hash);
 static void unlink_entry(struct push_diary *diary, uint16_t *link);
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path);
@@ -74,6 +75,20 @@ void push_diary_forget(struct push_diary *diary, struct slice authority, struct 
 void push_diary_note_outcome(struct push_diary *diary, bool was_refused) {
     diary->refusals = (diary->refusals << 1 | was_refused) & ((1U << WINDOW) - 1);
     diary->outcomes += diary->outcomes <= FIRST;
+    judge(diary);
+}
+
+void push_diary_note_late_refusal(struct push_diary *diary) {
+    for (unsigned i = 0; i < WINDOW; i++) {
+        if ((diary->refusals >> i & 1) == 0) {
+            diary->refusals |= 1U << i;
+            break;
+        }
+    }
+    judge(diary);
+}
+
+static void judge(struct push_diary *diary) {
     int refused = __builtin_popcount(diary->refusals);
     diary->has_stopped |=
         refused >= WINDOW_REFUSALS || (diary->outcomes <= FIRST && refused >= FIRST_REFUSALS);

@@ -17,6 +17,7 @@ static bool is_unfit(const void *user, struct slice authority, struct slice path
 static bool has_credentials(const struct request_head *request);
 static struct relay_client *client_of(const struct exchange *x);
 static struct relay_client *remember_client(struct relay_exchange *r);
+static void on_late_refusal(void *memory);
 static void destroy_client(void *memory);
 static struct slice describe_skipped(struct relay_exchange *r);
 
@@ -45,12 +46,18 @@ static struct relay_client *remember_client(struct relay_exchange *r) {
         client->diary = push_diary_create(r->relay->seed);
         x->client->memory = client;
         x->client->memory_destroy = destroy_client;
+        x->client->memory_on_late_refusal = on_late_refusal;
     }
     return x->client->memory;
 }
 
 static struct relay_client *client_of(const struct exchange *x) {
     return x->client->memory;
+}
+
+static void on_late_refusal(void *memory) {
+    struct relay_client *client = memory;
+    push_diary_note_late_refusal(client->diary);
 }
 
 static void destroy_client(void *memory) {

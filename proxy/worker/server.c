@@ -18,9 +18,9 @@
 #include "worker/generation.h"
 #include "worker/worker.h"
 
-enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 3 };
+enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 4 };
 
-static const int stop_signals[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+static const int stop_signals[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
 struct server {
     struct loop loop;
@@ -33,8 +33,10 @@ struct server {
     bool is_draining;
 };
 
+static void hold_signals(bool is_held);
 static unsigned worker_count(const struct config *config);
 static void raise_descriptor_limit(void);
+static void fit_connections(struct config *config);
 static bool open_access_log(struct server *server, struct config_errors *errors);
 static void start_workers(struct server *server);
 static uint64_t random_seed(void);
@@ -49,11 +51,13 @@ static int fail(struct config_errors *errors, struct config *config);
 int server_run(struct config *take_config) {
     struct config_errors errors = {0};
     signal(SIGPIPE, SIG_IGN);
+    hold_signals(true);
     raise_descriptor_limit();
     static const enum log_level levels[] = {[CONFIG_LEVEL_ERROR] = LOG_ERROR,
                                             [CONFIG_LEVEL_WARN] = LOG_WARN,
                                             [CONFIG_LEVEL_INFO] = LOG_INFO,
                                             [CONFIG_LEVEL_DEBUG] = LOG_DEBUG};
+    fit_connections(take_config);
     struct server server = {0};
     server.generation = generation_build(take_config, worker_count(take_config), &errors);
     if (server.generation == NULL) {
@@ -66,6 +70,7 @@ int server_run(struct config *take_config) {
     log_start(levels[server.generation->config->log.level]);
     loop_init(&server.loop);
     watch_signals(&server);
+    hold_signals(false);
     start_workers(&server);
     report_listeners(&server);
     loop_run(&server.loop);
@@ -91,6 +96,16 @@ static int fail(struct config_errors *errors, struct config *config) {
 
 // --- start ---------------------------------------------------------------------------------------
 
+// Who is told to stop while starting starts and stops: a clean end, not a death by signal.
+static void hold_signals(bool is_held) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        sigaddset(&set, stop_signals[i]);
+    }
+    pthread_sigmask(is_held ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static unsigned worker_count(const struct config *config) {
     if (config->workers > 0) {
         return config->workers;
@@ -106,6 +121,24 @@ static void raise_descriptor_limit(void) {
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+// A client whose request can't reach the origin for want of a descriptor is better not accepted.
+static void fit_connections(struct config *config) {
+    enum { RESERVED = 64 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    rlim_t room =
+        limit.rlim_cur > 2 * RESERVED ? (limit.rlim_cur - RESERVED) / 2 : limit.rlim_cur / 4;
+    if (config->limits.connections > room) {
+        log_info("server", "-",
+                 "limits.connections=%u lowered to %llu: the process may open %llu descriptors",
+                 config->limits.connections, (unsigned long long)room,
+                 (unsigned long long)limit.rlim_cur);
+        config->limits.connections = (uint32_t)(room > 0 ? room : 1);
     }
 }
 
@@ -182,6 +215,10 @@ static void watch_signals(struct server *server) {
 static void on_signal(uv_signal_t *handle, int number) {
     struct server *server = handle->data;
     loop_wake(&server->loop);
+    if (number == SIGHUP) { // its usual meaning is not built yet; to die of it would be a surprise
+        log_warn("server", "-", "SIGHUP ignored: the configuration is read at start only");
+        return;
+    }
     for (unsigned i = 0; i < server->generation->workers; i++) {
         if (server->is_draining) {
             worker_abort(server->workers[i]);

@@ -261,7 +261,8 @@ def test_a_stalled_reader_never_blocks(origin, tmp_path, signal_first):
         stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        assert b"listening" in process.stderr.readline()
+        while b"listening" not in (said := process.stderr.readline()):
+            assert said
         with h2client.H2Client(port, tls=False, push=False) as client:
             start = time.monotonic()
             long_paths(client, 3000)

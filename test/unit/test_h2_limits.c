@@ -263,8 +263,43 @@ static void test_served_requests_cost_nothing(void **state) {
     h2_peer_destroy(peer);
 }
 
+// Frames that bring nobody anything; each kind alone, by the ten thousand.
+static const struct {
+    uint8_t type;
+    int32_t id;
+    struct slice payload;
+} idle_frames[] = {
+    {NGHTTP2_DATA, 1, {"", 0}},
+    {NGHTTP2_PRIORITY, 1, {"\0\0\0\0\x10", 5}},
+    {NGHTTP2_WINDOW_UPDATE, 1, {"\0\0\0\x01", 4}},
+    {NGHTTP2_WINDOW_UPDATE, 0, {"\0\0\0\x01", 4}},
+    {NGHTTP2_PRIORITY_UPDATE, 0, {"\0\0\0\x01u=1", 7}},
+    {0xbe, 0, {"?", 1}},
+};
+
+static void test_floods_of_idle_frames(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(idle_frames) / sizeof(idle_frames[0]); i++) {
+        struct h2_peer *peer = connect_raw();
+        peer->handler.answer = FAKE_ANSWER_NEVER;
+        h2_peer_headers(peer, 0, 1, "POST /");
+        unsigned frames = 0;
+        for (; frames < 12000 && !peer->has_goaway; frames++) {
+            h2_peer_frame(peer, idle_frames[i].type, 0, idle_frames[i].id, idle_frames[i].payload);
+            if (frames % 100 == 0) {
+                h2_peer_turn(peer);
+            }
+        }
+        if (frames < 9900 || frames > 10200 || peer->goaway_code != NGHTTP2_ENHANCE_YOUR_CALM) {
+            fail_msg("flood %zu: %u frames, code %u", i, frames, peer->goaway_code);
+        }
+        h2_peer_destroy(peer);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_floods_of_idle_frames),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_bomb_of_references),
         cmocka_unit_test(test_flood_of_continuations),

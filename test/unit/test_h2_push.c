@@ -66,6 +66,70 @@ static void answer(struct exchange *x, size_t bytes, const char *priority) {
 
 // --- promises ------------------------------------------------------------------------------------
 
+static unsigned late_refusals;
+
+static void on_late_refusal(void *memory) {
+    (void)memory;
+    late_refusals++;
+}
+
+// A round trip later than the promise, when all of it has been sent.
+static void test_late_resets_are_told_once(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    page->client->memory_on_late_refusal = on_late_refusal;
+    late_refusals = 0;
+    answer(promise(page, "/a.css", style), 20, NULL);
+    answer(page, 10, NULL);
+    h2_peer_turn(peer);
+    static const char rst[] = "\0\0\x04\x03\0\0\0\0\x02\0\0\0\x08";
+    h2_peer_bytes(peer, slice_of(rst, sizeof(rst) - 1));
+    h2_peer_bytes(peer, slice_of(rst, sizeof(rst) - 1));
+    h2_peer_turn(peer);
+    assert_int_equal(late_refusals, 1);
+    assert_false(peer->has_goaway);
+    h2_peer_destroy(peer);
+}
+
+// The client lowers MAX_CONCURRENT_STREAMS when the promise is made: the library would hold the
+// response, and with it an origin's connection, for ever.
+static void test_promises_that_may_not_begin_are_taken_back(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_wide();
+    struct exchange *page = ask(peer, "GET /page");
+    struct exchange *pushed = promise(page, "/a.css", style);
+    h2_peer_turn(peer);
+    const nghttp2_settings_entry none = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0};
+    nghttp2_submit_settings(peer->ng, NGHTTP2_FLAG_NONE, &none, 1);
+    h2_peer_turn(peer);
+    answer(pushed, 20, NULL);
+    answer(page, 10, NULL);
+    assert_log(peer, "PUSH_PROMISE 1 2 /a.css\nHEADERS 1 200\nDATA 1 10 end\n");
+    h2_peer_wait(peer, 29000);
+    assert_log(peer, "");
+    h2_peer_wait(peer, 5000);
+    assert_log(peer, "RST_STREAM 2 CANCEL\n");
+    h2_peer_destroy(peer);
+}
+
+// It may name any last stream, the highest of all too (RFC 9113 section 6.8).
+static void test_client_leaves_with_the_highest_id(void **state) {
+    (void)state;
+    static const char goaway[] = "\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0";
+    for (size_t cut = 0; cut < sizeof(goaway) - 1; cut++) {
+        struct h2_peer *peer = connect_wide();
+        struct exchange *page = ask(peer, "GET /page");
+        h2_peer_bytes(peer, slice_of(goaway, cut));
+        h2_peer_bytes(peer, slice_of(goaway + cut, sizeof(goaway) - 1 - cut));
+        h2_peer_turn(peer);
+        assert_int_equal(exchange_promise_room(page), 0);
+        answer(page, 10, NULL);
+        assert_log(peer, "HEADERS 1 200\nDATA 1 10 end\n");
+        h2_peer_destroy(peer);
+    }
+}
+
 static void test_promise_goes_first(void **state) {
     (void)state;
     struct h2_peer *peer = connect_wide();
@@ -384,6 +448,9 @@ static void test_goaway_names_an_earlier_promise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_late_resets_are_told_once),
+        cmocka_unit_test(test_promises_that_may_not_begin_are_taken_back),
+        cmocka_unit_test(test_client_leaves_with_the_highest_id),
         cmocka_unit_test(test_promise_goes_first),
         cmocka_unit_test(test_promise_before_the_origin_answers),
         cmocka_unit_test(test_pushed_does_not_promise),

@@ -110,6 +110,21 @@ static void test_like_a_list(void **state) {
     push_diary_destroy(diary);
 }
 
+// Four small pushes were all sent before the first reset came.
+static void test_late_refusals(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(7);
+    for (int i = 0; i < 4; i++) {
+        push_diary_note_outcome(diary, false);
+    }
+    push_diary_note_late_refusal(diary);
+    push_diary_note_late_refusal(diary);
+    assert_false(push_diary_has_stopped(diary));
+    push_diary_note_late_refusal(diary);
+    assert_true(push_diary_has_stopped(diary));
+    push_diary_destroy(diary);
+}
+
 // 'r' a promise that was refused, 't' one that was taken; has it stopped after them?
 static const struct {
     const char *outcomes;
@@ -153,6 +168,7 @@ int main(void) {
         cmocka_unit_test(test_has_add_forget),  cmocka_unit_test(test_all_lengths),
         cmocka_unit_test(test_oldest_ages_out), cmocka_unit_test(test_added_again_is_young),
         cmocka_unit_test(test_like_a_list),     cmocka_unit_test(test_stop_rule),
+        cmocka_unit_test(test_late_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
