@@ -57,7 +57,6 @@ int server_run(struct config *take_config) {
                                             [CONFIG_LEVEL_WARN] = LOG_WARN,
                                             [CONFIG_LEVEL_INFO] = LOG_INFO,
                                             [CONFIG_LEVEL_DEBUG] = LOG_DEBUG};
-    fit_connections(take_config);
     struct server server = {0};
     server.generation = generation_build(take_config, worker_count(take_config), &errors);
     if (server.generation == NULL) {
@@ -68,6 +67,7 @@ int server_run(struct config *take_config) {
         return fail(&errors, NULL);
     }
     log_start(levels[server.generation->config->log.level]);
+    fit_connections(server.generation->config);
     loop_init(&server.loop);
     watch_signals(&server);
     hold_signals(false);
@@ -133,7 +133,7 @@ static void fit_connections(struct config *config) {
     }
     rlim_t room =
         limit.rlim_cur > 2 * RESERVED ? (limit.rlim_cur - RESERVED) / 2 : limit.rlim_cur / 4;
-    if (config->limits.connections > room) {
+    if (config->limits.connections > room) { // nobody reads the limits yet
         log_info("server", "-",
                  "limits.connections=%u lowered to %llu: the process may open %llu descriptors",
                  config->limits.connections, (unsigned long long)room,
