@@ -21,6 +21,8 @@ enum tls_status {
     TLS_FAILED,      // alert or garbage; an alert may stand in out_cipher
 };
 
+enum { TLS_EARLY_BYTES = 64 * 1024, TLS_EARLY_RECORD_BYTES = 1400 };
+
 struct tls_session *
 tls_session_create(struct tls_context *context);       // server side; refs the context
 void tls_session_destroy(struct tls_session *session); // NULL is fine
@@ -42,8 +44,13 @@ size_t tls_session_feed(struct tls_session *session, struct slice cipher,
 // Encrypts as much of `plain` as fits into out_cipher (16 KB records, each 64 bytes larger than its
 // plaintext at most); returns bytes of plain used. Not before the handshake is done. 0 although
 // there is room: the session cannot go on.
+// The first TLS_EARLY_BYTES, and those after a pause, leave in records of one segment each: a
+// client behind a slow link can use what has arrived, while a record of 16 KB is of no use before
+// its end.
 size_t tls_session_seal(struct tls_session *session, struct slice plain,
                         struct tls_span *out_cipher);
+// Nothing was sent for a while: the path may be slow again.
+void tls_session_note_pause(struct tls_session *session);
 // A session ticket, once, after the first response (TLS 1.3; cheaper than in the handshake).
 void tls_session_offer_ticket(struct tls_session *session, struct tls_span *out_cipher);
 // close_notify.

@@ -15,6 +15,7 @@ enum {
     TLS_READ_BYTES = LOOP_SCRATCH_BYTES - 32 * 1024,
     // A flush of a TLS conn seals this much at most; others get their turn, then it goes on.
     TLS_SEAL_BYTES = LOOP_SCRATCH_BYTES - 8 * 1024,
+    TLS_PAUSE_MS = 1000,
 };
 
 static void on_turn(struct loop_task *task);
@@ -327,6 +328,9 @@ bool conn_write_output(struct conn *conn) {
 static bool seal_output(struct conn *conn) {
     struct tls_span span = {.data = conn->wire.loop->cipher_scratch, .capacity = TLS_SEAL_BYTES};
     struct slice plain = buffer_peek(&conn->output);
+    if (loop_now(conn->wire.loop) - conn->wire.progress_ms >= TLS_PAUSE_MS) {
+        tls_session_note_pause(conn->tls);
+    }
     size_t used = tls_session_seal(conn->tls, plain, &span);
     if (used == 0 && plain.length > 0) {
         conn->is_tls_broken = true;

@@ -19,6 +19,7 @@ struct tls_session {
     SSL *ssl;
     struct tls_context *context;
     enum tls_status status;
+    size_t early_left; // plaintext that still leaves in small records
     bool is_ticket_offered;
     bool is_end_said;
     char *server_name;      // NULL: the client sent none
@@ -44,6 +45,7 @@ static BIO_METHOD *bio_method; // one for all; lives as long as the process
 struct tls_session *tls_session_create(struct tls_context *context) {
     pthread_once(&bio_method_once, make_bio_method);
     struct tls_session *session = alloc_new(struct tls_session);
+    session->early_left = TLS_EARLY_BYTES;
     session->context = tls_context_ref(context);
     session->ssl = tls_context_new_ssl(context, session);
     BIO *bio = BIO_new(bio_method);
@@ -192,16 +194,23 @@ size_t tls_session_seal(struct tls_session *session, struct slice plain,
     while (can_write && plain.length > 0 && buffer_length(&session->overflow) == 0 &&
            out_cipher->capacity - out_cipher->length > RECORD_OVERHEAD) {
         size_t room = out_cipher->capacity - out_cipher->length - RECORD_OVERHEAD;
-        size_t most = room < RECORD_BYTES ? room : RECORD_BYTES;
+        size_t unit = session->early_left > 0 ? TLS_EARLY_RECORD_BYTES : RECORD_BYTES;
+        size_t most = room < unit ? room : unit;
         int count = SSL_write(session->ssl, plain.data, (int)slice_first(plain, most).length);
         if (count <= 0) {
             session->status = TLS_FAILED;
             break;
         }
         plain = slice_skip(plain, (size_t)count);
+        size_t early = session->early_left < (size_t)count ? session->early_left : (size_t)count;
+        session->early_left -= early;
     }
     finish(session);
     return before - plain.length;
+}
+
+void tls_session_note_pause(struct tls_session *session) {
+    session->early_left = TLS_EARLY_BYTES;
 }
 
 void tls_session_offer_ticket(struct tls_session *session, struct tls_span *out_cipher) {

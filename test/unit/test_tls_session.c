@@ -310,6 +310,44 @@ static void test_bytes_both_ways_in_any_pieces(void **state) {
     }
 }
 
+// The lengths of the records in a span, without their heads of five bytes.
+static void assert_records(const struct tls_span *span, size_t full_bytes, size_t full_count) {
+    size_t at = 0;
+    for (size_t i = 0; i < full_count; i++) {
+        const uint8_t *head = (const uint8_t *)span->data + at;
+        size_t length = (size_t)head[3] << 8 | head[4];
+        assert_in_range(length, full_bytes, full_bytes + 40);
+        at += 5 + length;
+    }
+    assert_int_equal(at, span->length);
+}
+
+static void test_records_are_small_at_first(void **state) {
+    (void)state;
+    static const char zeros[TLS_EARLY_BYTES];
+    struct pair pair;
+    pair_init(&pair, NULL);
+    assert_true(shake_hands(&pair));
+    char *data = alloc_bytes(100000);
+    for (int round = 0; round < 2; round++) { // from the start, and after a pause
+        if (round > 0) {
+            tls_session_note_pause(pair.server);
+        }
+        struct tls_span early = {data, 100000, 0};
+        struct slice whole = slice_of(zeros, 46 * TLS_EARLY_RECORD_BYTES);
+        assert_int_equal(tls_session_seal(pair.server, whole, &early), whole.length);
+        assert_records(&early, TLS_EARLY_RECORD_BYTES, 46);
+        give_to_client(&pair, &early);
+        send_to_client(&pair, slice_of(zeros, TLS_EARLY_RECORD_BYTES)); // the last of the early
+        struct tls_span late = {data, 100000, 0};
+        assert_int_equal(tls_session_seal(pair.server, slice_of(zeros, 32768), &late), 32768);
+        assert_records(&late, 16384, 2);
+        give_to_client(&pair, &late);
+    }
+    free(data);
+    pair_finish(&pair);
+}
+
 static void test_seal_needs_room_for_the_record(void **state) {
     (void)state;
     struct pair pair;
@@ -540,6 +578,7 @@ int main(void) {
         cmocka_unit_test(test_server_name_chooses_certificate),
         cmocka_unit_test(test_versions_and_ciphers),
         cmocka_unit_test(test_bytes_both_ways_in_any_pieces),
+        cmocka_unit_test(test_records_are_small_at_first),
         cmocka_unit_test(test_seal_needs_room_for_the_record),
         cmocka_unit_test(test_ticket_resumes_under_its_certificate_only),
         cmocka_unit_test(test_ticket_of_another_context_is_refused),
