@@ -20,6 +20,10 @@ struct freshness {
     bool has_lifetime;    // max-age, Expires, no-cache or no-store says it
     uint64_t lifetime_ms; // from the origin's answer on
     uint64_t left_ms;     // from now on: without what Age and Date say that is over
+    // As a shared cache counts: s-maxage before max-age before Expires. no-cache and no-store,
+    // which are no times, do not change it.
+    bool has_shared_lifetime;
+    uint64_t shared_left_ms;
 };
 
 void freshness_read(const struct headers *response, int64_t wall_ms,

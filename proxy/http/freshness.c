@@ -31,11 +31,14 @@ void freshness_read(const struct headers *response, int64_t wall_ms,
     read_directives(response, &directives);
     struct seconds expires = expires_after(response, wall_ms);
     struct seconds lifetime = directives.max_age.is_given ? directives.max_age : expires;
+    struct seconds shared =
+        directives.shared_max_age.is_given ? directives.shared_max_age : lifetime;
     if (directives.is_no_store || directives.is_no_cache) {
         lifetime = (struct seconds){.is_given = true};
     }
     uint64_t age = age_ms(response, wall_ms);
     uint64_t lifetime_ms = lifetime.value * 1000;
+    uint64_t shared_ms = shared.value * 1000;
     *out_freshness = (struct freshness){
         .is_storable = !directives.is_no_store,
         .is_private = directives.is_private,
@@ -44,6 +47,8 @@ void freshness_read(const struct headers *response, int64_t wall_ms,
         .has_lifetime = lifetime.is_given,
         .lifetime_ms = lifetime_ms,
         .left_ms = age < lifetime_ms ? lifetime_ms - age : 0,
+        .has_shared_lifetime = shared.is_given,
+        .shared_left_ms = age < shared_ms ? shared_ms - age : 0,
     };
 }
 
@@ -144,7 +149,8 @@ static uint64_t age_ms(const struct headers *headers, int64_t wall_ms) {
     if (headers_has(headers, HEADER_AGE)) {
         read_seconds(slice_trim(headers_value(headers, HEADER_AGE)), &age);
     }
-    if (http_date_parse(headers_value(headers, HEADER_DATE), &date_ms) && date_ms < wall_ms) {
+    if (headers_has(headers, HEADER_DATE) &&
+        http_date_parse(headers_value(headers, HEADER_DATE), &date_ms) && date_ms < wall_ms) {
         since_date_ms = (uint64_t)(wall_ms - date_ms);
     }
     return age.value * 1000 > since_date_ms ? age.value * 1000 : since_date_ms;
