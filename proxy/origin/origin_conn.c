@@ -334,10 +334,8 @@ static void on_eof(void *user) {
         origin_conn_abandon(oc);
         break;
     case ORIGIN_CONN_BUSY:
-        oc->is_keep_alive = false;
         if (h1_reader_eof(oc->reader) == FAULT_NONE && oc->is_complete) {
-            oc->is_keep_alive = false;
-            finish(oc, true);
+            finish(oc, true); // never reused
         } else if (oc->call != NULL) {
             fail(oc, cut_fault(oc));
         }

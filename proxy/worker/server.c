@@ -46,7 +46,7 @@ static void on_signal(uv_signal_t *handle, int number);
 static void on_drain_expired(struct timer *timer);
 static void on_worker_ended(void *user);
 static void count_ended(void *argument);
-static int fail(struct config_errors *errors, struct config *config);
+static int fail(struct config_errors *errors);
 
 int server_run(struct config *take_config) {
     struct config_errors errors = {0};
@@ -60,11 +60,11 @@ int server_run(struct config *take_config) {
     struct server server = {0};
     server.generation = generation_build(take_config, worker_count(take_config), &errors);
     if (server.generation == NULL) {
-        return fail(&errors, NULL);
+        return fail(&errors);
     }
     if (!open_access_log(&server, &errors)) {
         generation_destroy(server.generation);
-        return fail(&errors, NULL);
+        return fail(&errors);
     }
     log_start(levels[server.generation->config->log.level]);
     fit_connections(server.generation->config);
@@ -87,10 +87,9 @@ int server_run(struct config *take_config) {
     return 0;
 }
 
-static int fail(struct config_errors *errors, struct config *config) {
+static int fail(struct config_errors *errors) {
     config_errors_print(errors, stderr);
     config_errors_finish(errors);
-    config_destroy(config);
     return 1;
 }
 

@@ -5,8 +5,8 @@ import http.client
 import json
 import re
 import socket
-import time
 import subprocess
+import time
 
 import pytest
 from hyperframe import frame as hf
