@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A keyed 64-bit hash (SipHash-1-3: Aumasson and Bernstein, 2012), so that a peer who does not know
-// the seed can't choose colliding keys. Chain calls to hash several parts. Pure.
+// Keyed 64-bit hashes (SipHash: Aumasson and Bernstein, 2012), so that a peer who does not know the
+// key can't choose colliding keys, nor sign what outrider signs. Pure.
 #ifndef OUTRIDER_BASE_HASH_H
 #define OUTRIDER_BASE_HASH_H
 
@@ -8,6 +8,16 @@
 
 #include "base/slice.h"
 
+// For tables: SipHash-1-3. Chain calls to hash several parts.
 uint64_t hash_bytes(uint64_t seed, struct slice bytes);
+
+struct hash_key {
+    uint64_t low;
+    uint64_t high;
+};
+
+// For what leaves the process and comes back: SipHash-2-4, a message authentication code of 64
+// bits.
+uint64_t hash_sign(const struct hash_key *key, struct slice bytes);
 
 #endif

@@ -11,7 +11,7 @@ static uint64_t rotate(uint64_t word, unsigned bits) {
     return word << bits | word >> (64 - bits);
 }
 
-static void mix(struct sip *sip) {
+static inline void mix(struct sip *sip) {
     sip->v0 += sip->v1;
     sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
     sip->v0 = rotate(sip->v0, 32);
@@ -24,30 +24,41 @@ static void mix(struct sip *sip) {
     sip->v2 = rotate(sip->v2, 32);
 }
 
-static void absorb(struct sip *sip, uint64_t word) {
+static inline void absorb(struct sip *sip, uint64_t word, unsigned rounds) {
     sip->v3 ^= word;
-    mix(sip);
+    for (unsigned i = 0; i < rounds; i++) {
+        mix(sip);
+    }
     sip->v0 ^= word;
 }
 
-uint64_t hash_bytes(uint64_t seed, struct slice bytes) {
-    uint64_t second = ~seed;
-    struct sip sip = {seed ^ 0x736f6d6570736575U, second ^ 0x646f72616e646f6dU,
-                      seed ^ 0x6c7967656e657261U, second ^ 0x7465646279746573U};
+// The numbers of rounds are constants in both callers.
+__attribute__((always_inline)) static inline uint64_t
+hash(uint64_t first, uint64_t second, struct slice bytes, unsigned rounds, unsigned last_rounds) {
+    struct sip sip = {first ^ 0x736f6d6570736575U, second ^ 0x646f72616e646f6dU,
+                      first ^ 0x6c7967656e657261U, second ^ 0x7465646279746573U};
     size_t whole = bytes.length / 8 * 8;
     for (size_t i = 0; i < whole; i += 8) {
         uint64_t word;
         memcpy(&word, bytes.data + i, 8);
-        absorb(&sip, word);
+        absorb(&sip, word, rounds);
     }
     uint64_t last = (uint64_t)bytes.length << 56;
     for (size_t i = whole; i < bytes.length; i++) {
         last |= (uint64_t)(unsigned char)bytes.data[i] << (8 * (i - whole));
     }
-    absorb(&sip, last);
+    absorb(&sip, last, rounds);
     sip.v2 ^= 0xff;
-    mix(&sip);
-    mix(&sip);
-    mix(&sip);
+    for (unsigned i = 0; i < last_rounds; i++) {
+        mix(&sip);
+    }
     return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+}
+
+uint64_t hash_bytes(uint64_t seed, struct slice bytes) {
+    return hash(seed, ~seed, bytes, 1, 3);
+}
+
+uint64_t hash_sign(const struct hash_key *key, struct slice bytes) {
+    return hash(key->low, key->high, bytes, 2, 4);
 }

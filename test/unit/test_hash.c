@@ -76,6 +76,25 @@ static void test_like_the_reference(void **state) {
     }
 }
 
+static void test_signature(void **state) {
+    (void)state;
+    const struct hash_key key = {0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
+    for (size_t length = 0; length <= 100; length++) {
+        unsigned char *bytes = malloc(length > 0 ? length : 1);
+        for (size_t i = 0; i < length; i++) {
+            bytes[i] = (unsigned char)i;
+        }
+        struct slice text = slice_of((char *)bytes, length);
+        assert_true(hash_sign(&key, text) == sip(2, 4, key.low, key.high, bytes, length));
+        free(bytes);
+    }
+    for (unsigned bit = 0; bit < 128; bit++) {
+        struct hash_key other = key;
+        *(bit < 64 ? &other.low : &other.high) ^= UINT64_C(1) << bit % 64;
+        assert_true(hash_sign(&other, SLICE("x")) != hash_sign(&key, SLICE("x")));
+    }
+}
+
 static void test_every_bit_matters(void **state) {
     (void)state;
     char bytes[24] = "outrider says hello you";
@@ -127,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_reference_is_right),
         cmocka_unit_test(test_like_the_reference),
+        cmocka_unit_test(test_signature),
         cmocka_unit_test(test_every_bit_matters),
         cmocka_unit_test(test_chained_parts_do_not_run_together),
         cmocka_unit_test(test_spreads),

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "push_learn_reflection.h"
+
+// Shorter words are in many URLs by chance. The others bound the work that a query can cause.
+enum { MIN_WORD_BYTES = 4, MAX_WORDS = 16, MAX_QUERY_BYTES = 2048 };
+
+static size_t collect_words(struct slice query, struct arena *arena, struct slice *words);
+static bool next_word(struct slice *rest, struct slice *out_word);
+static struct slice decode(struct slice text, struct arena *arena);
+static int hex_value(char c);
+static struct slice link_words(const struct push_learn_element *element, struct slice authority);
+static struct slice skip_prefix(struct slice text, struct slice prefix);
+static bool has_word(struct slice text, const struct slice *words, size_t count);
+static bool contains(struct slice text, struct slice word);
+
+bool push_learn_reflection_is_in(const struct request_head *page,
+                                 const struct push_learn_element *elements, size_t count,
+                                 struct arena *arena) {
+    struct slice words[MAX_WORDS];
+    struct slice query = slice_skip(page->path, slice_find(page->path, '?') + 1);
+    if (query.length < MIN_WORD_BYTES) {
+        return false;
+    }
+    size_t word_count =
+        query.length <= MAX_QUERY_BYTES ? collect_words(query, arena, words) : MAX_WORDS + 1;
+    if (word_count > MAX_WORDS) {
+        return true;
+    }
+    for (size_t i = 0; i < count && word_count > 0; i++) {
+        struct slice link = decode(link_words(&elements[i], page->authority), arena);
+        if (has_word(link, words, word_count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Names and values, decoded; their number, MAX_WORDS + 1 when there are more.
+static size_t collect_words(struct slice query, struct arena *arena, struct slice *words) {
+    size_t count = 0;
+    struct slice word;
+    while (next_word(&query, &word)) {
+        word = decode(word, arena);
+        if (word.length < MIN_WORD_BYTES) {
+            continue;
+        }
+        if (count == MAX_WORDS) {
+            return MAX_WORDS + 1;
+        }
+        words[count++] = word;
+    }
+    return count;
+}
+
+static bool next_word(struct slice *rest, struct slice *out_word) {
+    size_t length = 0;
+    if (rest->length == 0) {
+        return false;
+    }
+    while (length < rest->length && strchr("&;=", rest->data[length]) == NULL) {
+        length++;
+    }
+    *out_word = slice_first(*rest, length);
+    *rest = slice_skip(*rest, length + 1);
+    return true;
+}
+
+// Lower case, %41 as a, + as a blank: whatever the page did to the word on its way into the link.
+static struct slice decode(struct slice text, struct arena *arena) {
+    char *copy = arena_alloc(arena, text.length);
+    size_t length = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i] == '+' ? ' ' : text.data[i];
+        if (c == '%' && i + 2 < text.length && hex_value(text.data[i + 1]) >= 0 &&
+            hex_value(text.data[i + 2]) >= 0) {
+            c = (char)(hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2]));
+            i += 2;
+        }
+        copy[length++] = slice_lower(c);
+    }
+    return slice_of(copy, length);
+}
+
+static int hex_value(char c) {
+    char lower = slice_lower(c);
+    if (lower >= '0' && lower <= '9') {
+        return lower - '0';
+    }
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The target as it stands, since a page may leave out the slash that resolving adds; without the
+// page's own host, whose name is in many queries by chance.
+static struct slice link_words(const struct push_learn_element *element, struct slice authority) {
+    struct slice text = slice_skip(element->text, 1);
+    struct slice target = slice_first(text, slice_find(text, '>'));
+    target = skip_prefix(target, element->target.scheme);
+    target = skip_prefix(target, SLICE("://"));
+    return slice_equal(element->target.authority, authority) ? skip_prefix(target, authority)
+                                                             : target;
+}
+
+static struct slice skip_prefix(struct slice text, struct slice prefix) {
+    return slice_starts_with(text, prefix) ? slice_skip(text, prefix.length) : text;
+}
+
+// Either way round: the page may have used a part of the word, or put it into a longer URL.
+static bool has_word(struct slice text, const struct slice *words, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (contains(text, words[i]) ||
+            (text.length >= MIN_WORD_BYTES && contains(words[i], text))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool contains(struct slice text, struct slice word) {
+    return memmem(text.data, text.length, word.data, word.length) != NULL;
+}
