@@ -17,7 +17,7 @@ struct push_learn_behaviour {
 struct part {
     struct slice element;
     uint64_t url;
-    enum push_learn_kind kind;
+    const struct destination *destination;
 };
 
 static bool is_document(const struct request_head *request);
@@ -36,14 +36,15 @@ observe_page(struct push_learn_behaviour *behaviour, const struct push_learn_res
              uint64_t conn_id, enum push_learn_reason reason, uint64_t now_ms);
 static enum push_learn_behaviour_reason observe_part(struct push_learn_behaviour *behaviour,
                                                      const struct push_learn_response *response,
-                                                     uint64_t conn_id, enum push_learn_kind kind,
+                                                     uint64_t conn_id,
+                                                     const struct destination *destination,
                                                      struct arena *arena, uint64_t now_ms);
+static const struct destination *learned_destination(const struct request_head *request);
 static bool read_referer(const struct push_learn_response *response, struct arena *arena,
                          struct push_learn_key *out_page);
 static bool read_part(const struct push_learn_behaviour *behaviour,
                       const struct request_head *request, struct arena *arena,
                       struct part *out_part);
-static bool read_kind(const struct request_head *request, enum push_learn_kind *out_kind);
 static enum push_learn_behaviour_reason count_part(struct push_learn_behaviour *behaviour,
                                                    struct push_learn_visit *visit,
                                                    struct push_learn_key *page,
@@ -56,13 +57,6 @@ static enum push_learn_behaviour_reason mark(struct push_learn_visit *visit,
                                              struct push_learn_habit *habit, int place);
 static void view(const struct push_learn_habit *habit, uint64_t now_ms,
                  struct push_learn_behaviour_view *out_view);
-
-static const struct slice kind_names[PUSH_LEARN_KINDS] = {
-    [PUSH_LEARN_STYLE] = {"style", 5},
-    [PUSH_LEARN_FONT] = {"font", 4},
-    [PUSH_LEARN_SCRIPT] = {"script", 6},
-    [PUSH_LEARN_IMAGE] = {"image", 5},
-};
 
 const char *push_learn_behaviour_reason_name(enum push_learn_behaviour_reason reason) {
     static const char *const names[PUSH_LEARN_BEHAVIOUR_REASONS] = {
@@ -160,9 +154,9 @@ push_learn_behaviour_observe(struct push_learn_behaviour *behaviour,
                              const struct push_learn_response *response, uint64_t conn_id,
                              struct arena *arena, uint64_t now_ms) {
     bool is_page = is_document(response->request);
-    enum push_learn_kind kind = PUSH_LEARN_KINDS;
+    const struct destination *destination = learned_destination(response->request);
     end_visits(behaviour, now_ms, false);
-    if (!is_page && !response->is_promised && !read_kind(response->request, &kind)) {
+    if (!is_page && !response->is_promised && destination == NULL) {
         return PUSH_LEARN_BEHAVIOUR_KIND;
     }
     struct push_learn_response asked = *response;
@@ -172,7 +166,7 @@ push_learn_behaviour_observe(struct push_learn_behaviour *behaviour,
         return observe_page(behaviour, response, conn_id, reason, now_ms);
     }
     return reason == PUSH_LEARN_FIRST
-               ? observe_part(behaviour, response, conn_id, kind, arena, now_ms)
+               ? observe_part(behaviour, response, conn_id, destination, arena, now_ms)
                : PUSH_LEARN_BEHAVIOUR_RULES;
 }
 
@@ -198,10 +192,11 @@ observe_page(struct push_learn_behaviour *behaviour, const struct push_learn_res
 
 static enum push_learn_behaviour_reason observe_part(struct push_learn_behaviour *behaviour,
                                                      const struct push_learn_response *response,
-                                                     uint64_t conn_id, enum push_learn_kind kind,
+                                                     uint64_t conn_id,
+                                                     const struct destination *destination,
                                                      struct arena *arena, uint64_t now_ms) {
     struct push_learn_key page;
-    struct part part = {.kind = kind};
+    struct part part = {.destination = destination};
     const struct request_head *request = response->request;
     if (!read_referer(response, arena, &page)) {
         return PUSH_LEARN_BEHAVIOUR_NO_REFERER;
@@ -220,17 +215,14 @@ static enum push_learn_behaviour_reason observe_part(struct push_learn_behaviour
                : PUSH_LEARN_BEHAVIOUR_URL;
 }
 
-// data fetched by scripts (`empty`) depends on more than the page, and its preload is often not
-// used.
-static bool read_kind(const struct request_head *request, enum push_learn_kind *out_kind) {
-    struct slice dest = headers_value(&request->headers, HEADER_SEC_FETCH_DEST);
-    for (unsigned i = 0; i < PUSH_LEARN_KINDS; i++) {
-        if (slice_equal(dest, kind_names[i])) {
-            *out_kind = (enum push_learn_kind)i;
-            return true;
-        }
-    }
-    return false;
+// What every view of a page needs, else NULL. Data fetched by scripts (`empty`) depends on more
+// than the page, and its preload is often not used; sound and film are not preloaded.
+static const struct destination *learned_destination(const struct request_head *request) {
+    const struct destination *destination =
+        destination_find(headers_value(&request->headers, HEADER_SEC_FETCH_DEST));
+    bool is_learned =
+        destination->rank == DESTINATION_BLOCKING || slice_equal(destination->as, SLICE("image"));
+    return is_learned ? destination : NULL;
 }
 
 static bool read_referer(const struct push_learn_response *response, struct arena *arena,
@@ -252,8 +244,7 @@ static bool read_referer(const struct push_learn_response *response, struct aren
     return push_learn_rules_is_key(out_page, arena);
 }
 
-// Fonts and whatever is asked for in the mode `cors` are found again only by a preload that says
-// so.
+// Whatever is asked for in the mode `cors` is found again only by a preload that says so.
 static bool read_part(const struct push_learn_behaviour *behaviour,
                       const struct request_head *request, struct arena *arena,
                       struct part *out_part) {
@@ -263,12 +254,12 @@ static bool read_part(const struct push_learn_behaviour *behaviour,
         return false;
     }
     bool is_cors =
-        out_part->kind == PUSH_LEARN_FONT ||
         slice_equal(headers_value(&request->headers, HEADER_SEC_FETCH_MODE), SLICE("cors"));
     out_part->url = hash_url(behaviour->seed, request->authority, request->path);
-    out_part->element =
-        arena_printf(arena, "<%.*s>; rel=preload; as=%.*s%s", SLICE_ARGS(path),
-                     SLICE_ARGS(kind_names[out_part->kind]), is_cors ? "; crossorigin" : "");
+    out_part->element = destination_hint(path, out_part->destination->as, arena);
+    if (is_cors && !out_part->destination->is_cors) {
+        out_part->element = arena_printf(arena, "%.*s; crossorigin", SLICE_ARGS(out_part->element));
+    }
     return true;
 }
 
@@ -281,7 +272,7 @@ static enum push_learn_behaviour_reason count_part(struct push_learn_behaviour *
     if (habit == NULL) {
         habit = push_learn_habits_insert(habits, visit->page, page, now_ms);
     }
-    int place = push_learn_habits_place(habits, habit, part->element, part->url, part->kind);
+    int place = push_learn_habits_place(habits, habit, part->element, part->url, part->destination);
     return mark(visit, habit, place);
 }
 
@@ -329,10 +320,11 @@ bool push_learn_behaviour_find(struct push_learn_behaviour *behaviour,
     if (habit == NULL) {
         return false;
     }
-    for (unsigned kind = 0; kind < PUSH_LEARN_KINDS; kind++) {
+    const struct destination *destination = NULL;
+    while ((destination = destination_next(destination)) != NULL) {
         for (unsigned i = 0; i < PUSH_LEARN_BEHAVIOUR_PARTS; i++) {
             const struct push_learn_part *part = &habit->parts[i];
-            if (part->kind == kind && push_learn_habits_is_candidate(habit, part)) {
+            if (part->destination == destination && push_learn_habits_is_candidate(habit, part)) {
                 behaviour->found[count++] = part->element;
             }
         }

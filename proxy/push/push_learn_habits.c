@@ -106,7 +106,8 @@ void push_learn_habits_remove(struct push_learn_habits *habits, struct push_lear
 // --- parts ------------------------------------------------------------------------------------
 
 int push_learn_habits_place(struct push_learn_habits *habits, struct push_learn_habit *habit,
-                            struct slice element, uint64_t url, enum push_learn_kind kind) {
+                            struct slice element, uint64_t url,
+                            const struct destination *destination) {
     int place = place_of_element(habit, element);
     if (place >= 0) {
         return place;
@@ -120,7 +121,7 @@ int push_learn_habits_place(struct push_learn_habits *habits, struct push_learn_
     char *text = alloc_bytes(element.length);
     memcpy(text, element.data, element.length);
     *part = (struct push_learn_part){
-        .element = slice_of(text, element.length), .url = url, .kind = kind};
+        .element = slice_of(text, element.length), .url = url, .destination = destination};
     habits->urls[url % PUSH_LEARN_HABIT_URLS]++;
     return place;
 }

@@ -7,21 +7,14 @@
 #define OUTRIDER_PUSH_PUSH_LEARN_HABITS_H
 
 #include "base/list.h"
+#include "http/destination.h"
 #include "push/push_learn_behaviour.h"
 #include "push_learn_visits.h"
-
-enum push_learn_kind { // in the order in which they are given
-    PUSH_LEARN_STYLE,
-    PUSH_LEARN_FONT,
-    PUSH_LEARN_SCRIPT,
-    PUSH_LEARN_IMAGE,
-    PUSH_LEARN_KINDS
-};
 
 struct push_learn_part {
     struct slice element; // owned; no data: the place is free
     uint64_t url;         // hash of authority and path
-    enum push_learn_kind kind;
+    const struct destination *destination;
     uint16_t visits;      // one bit per visit in the window, the last one lowest
     uint16_t open;        // visits under way that have it
     bool has_two_clients; // seen by more than one connection
@@ -68,7 +61,8 @@ void push_learn_habits_touch(struct push_learn_habits *habits, struct push_learn
 
 // The place of that element, taken for it if need be; -1 when all are in use.
 int push_learn_habits_place(struct push_learn_habits *habits, struct push_learn_habit *habit,
-                            struct slice element, uint64_t url, enum push_learn_kind kind);
+                            struct slice element, uint64_t url,
+                            const struct destination *destination);
 // Without taking one; -1 when there is none of that URL.
 int push_learn_habits_place_of(const struct push_learn_habit *habit, uint64_t url);
 // A visit is over. One that does not count only lets its parts go.

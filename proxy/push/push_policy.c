@@ -2,6 +2,7 @@
 #include "push/push_policy.h"
 
 #include "base/ensure.h"
+#include "http/destination.h"
 
 static enum push_policy policy_of(struct slice value);
 
@@ -31,8 +32,7 @@ bool push_policy_allows(enum push_policy policy, struct slice as) {
     case PUSH_POLICY_DEFAULT:
         return true;
     case PUSH_POLICY_FAST_LOAD:
-        return slice_equal(as, SLICE("style")) || slice_equal(as, SLICE("font")) ||
-               slice_equal(as, SLICE("script"));
+        return destination_find(as)->rank == DESTINATION_BLOCKING;
     case PUSH_POLICY_HEAD:
     case PUSH_POLICY_NONE:
         return false;

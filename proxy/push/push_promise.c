@@ -2,65 +2,15 @@
 #include "push/push_promise.h"
 
 #include "base/ensure.h"
-
-enum rank { RANK_BLOCKING, RANK_ORDINARY, RANK_MEDIA, RANK_COUNT };
+#include "http/destination.h"
 
 // Urgencies by rank and fetchpriority: RFC 9218 section 4.1, browsers' habits of PUSH section 4.
-static const struct priority priorities[RANK_COUNT][3] = {
-    [RANK_BLOCKING] = {{2, false}, {1, false}, {3, false}},
-    [RANK_ORDINARY] = {{3, false}, {2, false}, {4, false}},
-    [RANK_MEDIA] = {{5, true}, {3, true}, {6, true}},
+static const struct priority priorities[DESTINATION_RANKS][3] = {
+    [DESTINATION_BLOCKING] = {{2, false}, {1, false}, {3, false}},
+    [DESTINATION_ORDINARY] = {{3, false}, {2, false}, {4, false}},
+    [DESTINATION_MEDIA] = {{5, true}, {3, true}, {6, true}},
 };
 
-struct destination {
-    struct slice as;
-    enum rank rank;
-    struct slice accept; // what browsers ask with; an image's depends on the client
-};
-
-#define ACCEPT_ANY                                                                                 \
-    { "*/*", 3 }
-#define ACCEPT_PAGE SLICE_INIT("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
-#define SLICE_INIT(literal)                                                                        \
-    { "" literal, sizeof(literal) - 1 }
-
-// The first row answers for everything unknown.
-static const struct destination destinations[] = {
-    {SLICE_INIT(""), RANK_ORDINARY, ACCEPT_ANY},
-    {SLICE_INIT("style"), RANK_BLOCKING, SLICE_INIT("text/css,*/*;q=0.1")},
-    {SLICE_INIT("script"), RANK_BLOCKING, ACCEPT_ANY},
-    {SLICE_INIT("font"), RANK_BLOCKING, ACCEPT_ANY},
-    {SLICE_INIT("image"), RANK_MEDIA, SLICE_INIT("image/*,*/*;q=0.8")},
-    {SLICE_INIT("audio"), RANK_MEDIA, ACCEPT_ANY},
-    {SLICE_INIT("video"), RANK_MEDIA, ACCEPT_ANY},
-    {SLICE_INIT("fetch"), RANK_ORDINARY, ACCEPT_ANY},
-    {SLICE_INIT("track"), RANK_ORDINARY, ACCEPT_ANY},
-    {SLICE_INIT("worker"), RANK_ORDINARY, ACCEPT_ANY},
-    {SLICE_INIT("json"), RANK_ORDINARY, SLICE_INIT("application/json,*/*;q=0.5")},
-    {SLICE_INIT("document"), RANK_ORDINARY, ACCEPT_PAGE},
-    {SLICE_INIT("iframe"), RANK_ORDINARY, ACCEPT_PAGE},
-    {SLICE_INIT("frame"), RANK_ORDINARY, ACCEPT_PAGE},
-    {SLICE_INIT("embed"), RANK_ORDINARY, ACCEPT_PAGE},
-    {SLICE_INIT("object"), RANK_ORDINARY, ACCEPT_PAGE},
-};
-
-// For links and declared paths without `as`.
-static const struct {
-    struct slice ending;
-    struct slice as;
-} endings[] = {
-    {SLICE_INIT(".css"), SLICE_INIT("style")},  {SLICE_INIT(".js"), SLICE_INIT("script")},
-    {SLICE_INIT(".mjs"), SLICE_INIT("script")}, {SLICE_INIT(".woff2"), SLICE_INIT("font")},
-    {SLICE_INIT(".woff"), SLICE_INIT("font")},  {SLICE_INIT(".ttf"), SLICE_INIT("font")},
-    {SLICE_INIT(".otf"), SLICE_INIT("font")},   {SLICE_INIT(".png"), SLICE_INIT("image")},
-    {SLICE_INIT(".jpg"), SLICE_INIT("image")},  {SLICE_INIT(".jpeg"), SLICE_INIT("image")},
-    {SLICE_INIT(".gif"), SLICE_INIT("image")},  {SLICE_INIT(".webp"), SLICE_INIT("image")},
-    {SLICE_INIT(".avif"), SLICE_INIT("image")}, {SLICE_INIT(".svg"), SLICE_INIT("image")},
-    {SLICE_INIT(".ico"), SLICE_INIT("image")},  {SLICE_INIT(".json"), SLICE_INIT("fetch")},
-};
-
-static const struct destination *find_destination(struct slice as);
-static struct slice guess_as(struct slice path);
 static struct slice image_accept(const struct request_head *page, struct slice fallback);
 static struct slice referer(const struct request_head *page, const struct url *url,
                             struct arena *arena);
@@ -89,10 +39,7 @@ void push_promise_make(const struct request_head *page, enum config_credentials 
                        const struct push_resource *resource, struct arena *arena,
                        struct push_promise *out_promise) {
     const struct url *url = &resource->url;
-    const struct destination *destination = find_destination(resource->as);
-    if (resource->as.length == 0) {
-        destination = find_destination(guess_as(url->path));
-    }
+    const struct destination *destination = destination_of(resource->as, url->path);
     *out_promise = (struct push_promise){
         .request = {.method = SLICE("GET"),
                     .scheme = url->scheme,
@@ -120,27 +67,6 @@ void push_promise_make(const struct request_head *page, enum config_credentials 
     if (is_same_site && credentials == CONFIG_CREDENTIALS_ALL) {
         copy_fields(page, HEADER_AUTHORIZATION, headers);
     }
-}
-
-static const struct destination *find_destination(struct slice as) {
-    for (size_t i = 0; i < sizeof(destinations) / sizeof(destinations[0]); i++) {
-        if (slice_equal_nocase(as, destinations[i].as)) {
-            return &destinations[i];
-        }
-    }
-    return &destinations[0];
-}
-
-static struct slice guess_as(struct slice path) {
-    struct slice name = slice_first(path, slice_find(path, '?'));
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        struct slice ending = endings[i].ending;
-        if (name.length > ending.length &&
-            slice_equal_nocase(slice_skip(name, name.length - ending.length), ending)) {
-            return endings[i].as;
-        }
-    }
-    return SLICE_EMPTY;
 }
 
 // The newer formats only to clients that have said that they know them: many who take push today

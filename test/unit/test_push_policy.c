@@ -50,7 +50,7 @@ static const struct {
     {"style", {true, true, false, false}},   {"font", {true, true, false, false}},
     {"script", {true, true, false, false}},  {"image", {true, false, false, false}},
     {"fetch", {true, false, false, false}},  {"", {true, false, false, false}},
-    {"styles", {true, false, false, false}},
+    {"styles", {true, false, false, false}}, {"Style", {true, true, false, false}},
 };
 
 static void test_allows(void **state) {
