@@ -59,6 +59,13 @@ enum config_credentials {
     CONFIG_CREDENTIALS_ALL
 };
 
+// Who is pushed to, of those who may have it from an earlier visit (push/push_visitor.h).
+enum config_visitors {
+    CONFIG_VISITORS_OFF, // everybody
+    CONFIG_VISITORS_FIRST_VISIT,
+    CONFIG_VISITORS_DIGEST
+};
+
 struct config_push {
     bool is_on; // push: off
     uint32_t max_per_page;
@@ -69,11 +76,45 @@ struct config_push {
     bool is_marked;       // add x-http2-push: pushed to pushed responses
     char **authorities;   // others that may be pushed, lower case, NULL-terminated; may be NULL
     size_t authority_count;
+    enum config_visitors visitors;
+    uint64_t short_life_ms; // first-visit: what lives no longer than this is pushed to everybody
+    bool with_cache_digest; // believe the request's Cache-Digest
+    bool revalidate;        // promise with If-None-Match what the client has, once it is stale
+    char *event; // server-sent events of this name are promised from; "" none are looked at
 };
 
-struct config_declared { // one entry of a route's `push:` list
-    char *path;          // origin form, perhaps with a query
-    char *as;            // "" when not given
+struct config_declared { // one entry of a route's `push:` or `hint:` list
+    // Origin form, perhaps with a query. Of a hint, it may be a whole Link element instead:
+    // `<https://cdn.example>; rel=preconnect`.
+    char *path;
+    char *as; // "" when not given
+};
+
+struct config_hint {
+    bool is_on;    // 103s made by outrider, and those of the origin
+    bool to_all;   // not only to browsers' navigations
+    bool on_http1; // HTTP/1.1 clients too
+    char **fields; // of an origin's 103 that pass beside the usual; lower case, NULL-terminated
+    size_t field_count;
+};
+
+struct config_learn {
+    bool is_on;        // from the Link fields of responses
+    bool by_behaviour; // from what browsers ask for
+    bool with_query;   // the query is part of what tells pages apart
+    bool with_private; // also from private and no-store responses, and those with Set-Cookie
+};
+
+struct config_learned { // the table of what was learned; each worker has one
+    uint32_t pages;
+    uint64_t page_bytes;
+    char *file; // keeps it over a restart; NULL: none
+    uint64_t save_ms;
+};
+
+struct config_digest {
+    char *key_file; // its content signs the cookie; NULL: a key of this process
+    char *cookie;   // its name
 };
 
 struct config_route {
@@ -83,6 +124,10 @@ struct config_route {
     struct config_push push;
     struct config_declared *declared_push;
     size_t declared_push_count;
+    struct config_hint hint;
+    struct config_declared *declared_hint;
+    size_t declared_hint_count;
+    struct config_learn learn;
 };
 
 struct config_limits {
@@ -148,9 +193,14 @@ struct config {
     struct config_log log;
     struct config_network *trusted; // proxies whose X-Forwarded-* and Forwarded are believed
     size_t trusted_count;
-    bool trusted_any;        // the operator agrees that `trusted` may hold everybody
-    struct config_push push; // what a route has when it does not say otherwise; read the route's
-    uint32_t workers;        // 0: one per core
+    bool trusted_any; // the operator agrees that `trusted` may hold everybody
+    // What a route has when it does not say otherwise; read the route's.
+    struct config_push push;
+    struct config_hint hint;
+    struct config_learn learn;
+    struct config_learned learned;
+    struct config_digest digest;
+    uint32_t workers; // 0: one per core
 };
 
 // Every mistake in one go. line 0 means the file as a whole, or a flag when file is "".

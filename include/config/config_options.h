@@ -15,17 +15,23 @@
 enum config_kind {
     // One value as one word of text; config_value.c reads and writes them.
     CONFIG_SWITCH,  // bool: true, false, on, off, yes, no
+    CONFIG_EITHER,  // bool: the second of two `words`
     CONFIG_COUNT,   // uint32_t
     CONFIG_SIZE,    // uint64_t bytes: 512, 16KiB, 1MiB, 64KB
     CONFIG_TIME,    // uint64_t milliseconds: 500ms, 5s, 2m, 1h
     CONFIG_WORD,    // an enum: the index in `words`
     CONFIG_NAME,    // char *: one of `words`, kept as text
     CONFIG_FILE,    // char *: a file that can be read
+    CONFIG_STATE,   // char *: a file that is read and written, if there is one yet
     CONFIG_TARGET,  // char *: stdout, off or a path
     CONFIG_HOST,    // char *: host of a route, perhaps "*.example.org"
     CONFIG_PREFIX,  // char *: path prefix of a route
     CONFIG_PATH,    // char *: origin form
+    CONFIG_LINK,    // char *: origin form, or one element of a Link field
     CONFIG_SITE,    // char *: host[:port]
+    CONFIG_FIELD,   // char *: name of a field that may stand in a 103, lower case
+    CONFIG_COOKIE,  // char *: name of a cookie
+    CONFIG_EVENT,   // char *: name of a server-sent event; "" is off
     CONFIG_ORIGIN,  // uint32_t: index of the origin that has this name
     CONFIG_ADDRESS, // host, port and is_tls of struct config_listener
     CONFIG_URL,     // kind, host, port and path of struct config_origin
@@ -47,8 +53,8 @@ struct config_option {
     const char *inherits;     // the option that gives the default: "timeouts.origin_connect"
     uint64_t min;             // of a number; of a list: items needed
     uint64_t max;             // of a number; of a list or map: items allowed
-    const char *zero;         // a word for the number 0: "auto", "none"
-    const char *const *words; // of a WORD or NAME, NULL-terminated
+    const char *zero;         // a word for the number 0 or for no file: "auto", "none"
+    const char *const *words; // of an EITHER, WORD or NAME, NULL-terminated
     bool is_required;
     bool may_be_single;    // of a list: one item may stand there without the list
     const char *bare;      // the option that one word instead of a mapping of `section` gives
@@ -70,6 +76,13 @@ enum config_section_id {
     CONFIG_SECTION_ROUTE_PUSH,
     CONFIG_SECTION_PUSH,
     CONFIG_SECTION_DECLARED,
+    CONFIG_SECTION_ROUTE_HINT,
+    CONFIG_SECTION_HINT,
+    CONFIG_SECTION_DECLARED_HINT,
+    CONFIG_SECTION_ROUTE_LEARN,
+    CONFIG_SECTION_LEARN,
+    CONFIG_SECTION_LEARNED,
+    CONFIG_SECTION_DIGEST,
     CONFIG_SECTION_LIMITS,
     CONFIG_SECTION_TIMEOUTS,
     CONFIG_SECTION_LOG,

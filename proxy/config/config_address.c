@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "config/config.h"
 #include "config_host.h"
+#include "http/headers.h"
+#include "http/link_header.h"
 
 enum { MAPPED_BITS = 96 }; // of ::ffff:0:0/96, where IPv4 addresses live
 
@@ -20,7 +22,10 @@ static bool parse_socket_path(struct slice path, struct config_origin *origin,
                               struct config_reason *out_reason);
 static bool parse_address(struct slice text, uint8_t out_address[16], bool *out_is_v4);
 static bool has_bits_beyond(const uint8_t address[16], unsigned bits);
+static bool check_link(struct slice text, struct config_reason *out_reason);
+static bool check_relation(const struct link_header *link, struct config_reason *out_reason);
 static bool has_bad_byte(struct slice text);
+static bool is_none(const struct config_option *option, struct slice text, char **member);
 static char *format(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
 
 // --- listening addresses ------------------------------------------------------------------------
@@ -326,6 +331,63 @@ bool config_address_parse_path(const struct config_option *option, struct slice 
     return true;
 }
 
+// Such a path, or `<URL>; rel=preload; ...` as it stands in a Link field.
+bool config_address_parse_link(const struct config_option *option, struct slice text, void *member,
+                               struct config_reason *out_reason) {
+    text = slice_trim(text);
+    if (!slice_starts_with(text, SLICE("<"))) {
+        return config_address_parse_path(option, text, member, out_reason);
+    }
+    if (!check_link(text, out_reason)) {
+        return false;
+    }
+    config_value_set_text(member, text);
+    return true;
+}
+
+static bool check_link(struct slice text, struct config_reason *out_reason) {
+    struct slice word = config_reason_word(text);
+    struct link_reader reader = {0};
+    struct link_header link;
+    struct link_header more;
+    link_reader_start(&reader, text);
+    bool is_good =
+        link_reader_next(&reader, &link) && reader.elements == 1 && headers_is_value(text);
+    if (is_good && (link_reader_next(&reader, &more) || reader.elements > 1)) {
+        return config_reason_set(out_reason, "has more than one element: write each as an entry "
+                                             "of its own");
+    }
+    // An element that ends before the text does has a comma behind it.
+    if (!is_good || link.element.length < text.length) {
+        return config_reason_set(out_reason,
+                                 "expected a Link element such as "
+                                 "<https://cdn.example>; rel=preconnect, not '%.*s'",
+                                 SLICE_ARGS(word));
+    }
+    struct slice fragment = slice_skip(link.target, slice_find(link.target, '#') + 1);
+    struct slice url = slice_first(link.target, slice_find(link.target, '#'));
+    if (url.length == 0 || has_bad_byte(url) || has_bad_byte(fragment)) {
+        return config_reason_set(out_reason, "'%.*s' is not the URL of a resource",
+                                 SLICE_ARGS(config_reason_word(link.target)));
+    }
+    return check_relation(&link, out_reason);
+}
+
+static bool check_relation(const struct link_header *link, struct config_reason *out_reason) {
+    if (!link->is_preload && !link->is_modulepreload && !link->is_preconnect) {
+        return config_reason_set(out_reason,
+                                 "a hint needs rel=preload, rel=modulepreload or rel=preconnect");
+    }
+    if (link->is_push_only) {
+        return config_reason_set(out_reason, "x-http2-push-only is for pushes: it is no hint");
+    }
+    if (link->anchor.length > 0 || link->is_conditional) {
+        return config_reason_set(out_reason, "a hint speaks of the page itself: leave %s out",
+                                 link->anchor.length > 0 ? "anchor" : "loadpolicy");
+    }
+    return true;
+}
+
 // What must not stand in a request target (RFC 3986 section 3.3), and '#'.
 static bool has_bad_byte(struct slice text) {
     for (size_t i = 0; i < text.length; i++) {
@@ -339,11 +401,36 @@ static bool has_bad_byte(struct slice text) {
 
 bool config_address_parse_file(const struct config_option *option, struct slice text, void *member,
                                struct config_reason *out_reason) {
-    (void)option;
+    if (is_none(option, text, member)) {
+        return true;
+    }
     if (text.length == 0) {
         return config_reason_set(out_reason, "expected the path of a file");
     }
     config_value_set_text(member, text);
+    return true;
+}
+
+// `off` or `no` would make a file of that name, so a path has a '/'.
+bool config_address_parse_state(const struct config_option *option, struct slice text, void *member,
+                                struct config_reason *out_reason) {
+    if (is_none(option, text, member)) {
+        return true;
+    }
+    if (slice_find(text, '/') == text.length) {
+        return config_reason_set(out_reason, "expected none or a path with a '/' in it, not '%.*s'",
+                                 SLICE_ARGS(config_reason_word(text)));
+    }
+    config_value_set_text(member, text);
+    return true;
+}
+
+static bool is_none(const struct config_option *option, struct slice text, char **member) {
+    if (option->zero == NULL || !slice_equal_nocase(text, slice_of_text(option->zero))) {
+        return false;
+    }
+    free(*member);
+    *member = NULL;
     return true;
 }
 

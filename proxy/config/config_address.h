@@ -31,8 +31,12 @@ bool config_address_parse_prefix(const struct config_option *option, struct slic
                                  void *member, struct config_reason *out_reason);
 bool config_address_parse_path(const struct config_option *option, struct slice text, void *member,
                                struct config_reason *out_reason);
+bool config_address_parse_link(const struct config_option *option, struct slice text, void *member,
+                               struct config_reason *out_reason);
 bool config_address_parse_file(const struct config_option *option, struct slice text, void *member,
                                struct config_reason *out_reason);
+bool config_address_parse_state(const struct config_option *option, struct slice text, void *member,
+                                struct config_reason *out_reason);
 bool config_address_parse_target(const struct config_option *option, struct slice text,
                                  void *member, struct config_reason *out_reason);
 

@@ -19,8 +19,13 @@ struct place {
     const struct config_node *node;
 };
 
-static section_check_fn check_root, check_listener, check_origin, check_limits, check_route_push;
+static section_check_fn check_root, check_listener, check_origin, check_limits;
+static section_check_fn check_route_push, check_route_hint, check_declared_hint;
 
+static bool check_state_file(const char *path, struct config_reason *out_reason);
+static int find_directory_error(struct slice directory);
+static bool say_file(const char *what, struct slice path, int error,
+                     struct config_reason *out_reason);
 static void check_trusted(struct config_reader *reader, const struct config_node *node);
 static bool is_everybody(const struct config_network *network);
 static void check_listeners(struct config_reader *reader, const struct config_node *node);
@@ -29,8 +34,12 @@ static void say_twice(struct config_reader *reader, const char *list, const stru
                       const struct place *earlier, const char *what);
 static int compare_places(const void *a, const void *b);
 static bool has_errors(const struct config_reader *reader, const struct config_node *node);
+static const struct config_node *find_declared(const struct config_scope *scope,
+                                               const struct config_node *node,
+                                               struct config_scope *out_scope);
 static void check_declared(struct config_reader *reader, const struct config_scope *scope,
-                           const struct config_route *route, const struct config_node *node);
+                           const struct config_declared *rows, size_t count,
+                           const struct config_node *list);
 static uint64_t check_below(struct config_reader *reader, const struct config_scope *scope,
                             const struct config_node *node, const char *name, uint64_t value,
                             const char *most_name, uint64_t most);
@@ -39,13 +48,30 @@ void config_check_section(struct config_reader *reader, const struct config_scop
                           const struct config_section *section, void *place,
                           const struct config_node *node) {
     static section_check_fn *const checks[] = {
-        [CONFIG_SECTION_ROOT] = check_root,     [CONFIG_SECTION_LISTENER] = check_listener,
-        [CONFIG_SECTION_ORIGIN] = check_origin, [CONFIG_SECTION_ROUTE_PUSH] = check_route_push,
-        [CONFIG_SECTION_LIMITS] = check_limits, [CONFIG_SECTION_LOG] = NULL,
+        [CONFIG_SECTION_ROOT] = check_root,
+        [CONFIG_SECTION_LISTENER] = check_listener,
+        [CONFIG_SECTION_ORIGIN] = check_origin,
+        [CONFIG_SECTION_ROUTE_PUSH] = check_route_push,
+        [CONFIG_SECTION_LIMITS] = check_limits,
+        [CONFIG_SECTION_ROUTE_HINT] = check_route_hint,
+        [CONFIG_SECTION_DECLARED_HINT] = check_declared_hint,
+        [CONFIG_SECTION_LOG] = NULL,
     };
     if (checks[section->id] != NULL) {
         checks[section->id](reader, scope, place, node);
     }
+}
+
+// --- files --------------------------------------------------------------------------------------
+
+bool config_check_value(const struct config_option *option, const void *member,
+                        struct config_reason *out_reason) {
+    if (option->kind != CONFIG_FILE && option->kind != CONFIG_STATE) {
+        return true;
+    }
+    const char *path = *(char *const *)member;
+    return path == NULL || (option->kind == CONFIG_FILE ? config_check_file(path, out_reason)
+                                                        : check_state_file(path, out_reason));
 }
 
 bool config_check_file(const char *path, struct config_reason *out_reason) {
@@ -56,12 +82,51 @@ bool config_check_file(const char *path, struct config_reason *out_reason) {
     } else if (S_ISDIR(status.st_mode)) {
         error = EISDIR;
     }
-    if (error == 0) {
-        return true;
+    return error == 0 || say_file("read", slice_of_text(path), error, out_reason);
+}
+
+// It is replaced as a whole, so its directory must be writable; there may be none yet.
+static bool check_state_file(const char *path, struct config_reason *out_reason) {
+    struct slice whole = slice_of_text(path);
+    struct slice directory = slice_first(whole, (size_t)(strrchr(path, '/') - path));
+    directory = directory.length > 0 ? directory : slice_first(whole, 1);
+    struct stat status;
+    int error = stat(path, &status) != 0 ? errno : 0;
+    if (error == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+        return config_reason_set(out_reason, "'%.*s' is not an ordinary file",
+                                 SLICE_ARGS(config_reason_word(whole)));
     }
-    struct slice word = config_reason_word(slice_of_text(path));
-    return config_reason_set(out_reason, "cannot read '%.*s%s': %s", SLICE_ARGS(word),
-                             path[word.length] != '\0' ? "..." : "", strerror(error));
+    if (error == 0 && !config_check_file(path, out_reason)) {
+        return false;
+    }
+    int directory_error = find_directory_error(directory);
+    if (directory_error != 0) {
+        return say_file("write to the directory", directory, directory_error, out_reason);
+    }
+    return error == 0 || error == ENOENT || say_file("write", whole, error, out_reason);
+}
+
+static int find_directory_error(struct slice directory) {
+    char *path = NULL;
+    config_value_set_text(&path, directory);
+    struct stat status;
+    int error = 0;
+    if (stat(path, &status) != 0) {
+        error = errno;
+    } else if (!S_ISDIR(status.st_mode)) {
+        error = ENOTDIR;
+    } else if (access(path, W_OK | X_OK) != 0) {
+        error = errno;
+    }
+    free(path);
+    return error;
+}
+
+static bool say_file(const char *what, struct slice path, int error,
+                     struct config_reason *out_reason) {
+    struct slice word = config_reason_word(path);
+    return config_reason_set(out_reason, "cannot %s '%.*s%s': %s", what, SLICE_ARGS(word),
+                             word.length < path.length ? "..." : "", strerror(error));
 }
 
 // --- the file as a whole ------------------------------------------------------------------------
@@ -232,33 +297,60 @@ static uint64_t check_below(struct config_reader *reader, const struct config_sc
 static void check_route_push(struct config_reader *reader, const struct config_scope *scope,
                              void *place, const struct config_node *node) {
     const struct config_route *route = place;
-    const struct config_node *list = config_node_child(node, "declared");
-    struct config_scope inner = {.parent = scope, .name = SLICE("declared")};
-    if (list == NULL) {
-        list = node; // `push: [...]` itself
-        inner = *scope;
-    }
+    struct config_scope inner;
+    const struct config_node *list = find_declared(scope, node, &inner);
     if (route->declared_push_count > route->push.max_per_page) {
         config_reader_say(reader, &inner, list,
                           "has %zu pushes, but max_per_page allows %u for a page",
                           route->declared_push_count, route->push.max_per_page);
     }
-    if (list->kind == CONFIG_NODE_LIST && list->count == route->declared_push_count) {
-        check_declared(reader, &inner, route, list);
+    check_declared(reader, &inner, route->declared_push, route->declared_push_count, list);
+}
+
+static void check_route_hint(struct config_reader *reader, const struct config_scope *scope,
+                             void *place, const struct config_node *node) {
+    const struct config_route *route = place;
+    struct config_scope inner;
+    const struct config_node *list = find_declared(scope, node, &inner);
+    check_declared(reader, &inner, route->declared_hint, route->declared_hint_count, list);
+}
+
+static const struct config_node *find_declared(const struct config_scope *scope,
+                                               const struct config_node *node,
+                                               struct config_scope *out_scope) {
+    const struct config_node *list = config_node_child(node, "declared");
+    if (list == NULL) {
+        *out_scope = *scope;
+        return node; // `push: [...]` itself
     }
+    *out_scope = (struct config_scope){.parent = scope, .name = SLICE("declared")};
+    return list;
 }
 
 static void check_declared(struct config_reader *reader, const struct config_scope *scope,
-                           const struct config_route *route, const struct config_node *node) {
-    const struct config_node *item = node->first;
-    for (size_t i = 0; i < route->declared_push_count; i++, item = item->next) {
-        for (size_t n = 0; n < i && route->declared_push[i].path != NULL; n++) {
-            const char *earlier = route->declared_push[n].path;
-            if (earlier != NULL && strcmp(earlier, route->declared_push[i].path) == 0) {
+                           const struct config_declared *rows, size_t count,
+                           const struct config_node *list) {
+    if (list->kind != CONFIG_NODE_LIST || list->count != count) {
+        return;
+    }
+    const struct config_node *item = list->first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        for (size_t n = 0; n < i && rows[i].path != NULL; n++) {
+            if (rows[n].path != NULL && strcmp(rows[n].path, rows[i].path) == 0) {
                 struct config_scope inner = {.parent = scope, .index = i, .is_item = true};
                 config_reader_say(reader, &inner, item, "is declared twice");
                 break;
             }
         }
+    }
+}
+
+static void check_declared_hint(struct config_reader *reader, const struct config_scope *scope,
+                                void *place, const struct config_node *node) {
+    const struct config_declared *declared = place;
+    if (declared->path != NULL && declared->path[0] == '<' && declared->as[0] != '\0') {
+        struct config_scope inner = {.parent = scope, .name = SLICE("as")};
+        config_reader_say(reader, &inner, config_node_child(node, "as"),
+                          "belongs into the Link element: write '; as=%s' there", declared->as);
     }
 }

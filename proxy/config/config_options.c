@@ -18,6 +18,7 @@
     .kind = CONFIG_TIME, .inherits = (path), .min = (least), .max = (most)
 #define NUMBER(its_kind, text, least, most)                                                        \
     .kind = (its_kind), .initial = (text), .min = (least), .max = (most)
+#define SWITCH(text) .kind = CONFIG_SWITCH, .initial = (text)
 #define WORD(text, list) .kind = CONFIG_WORD, .initial = (text), .words = (list)
 #define SECTION(rows) .kind = CONFIG_SECTION, .section = (rows)
 #define LIST(rows) .kind = CONFIG_LIST, .section = (rows)
@@ -36,6 +37,8 @@
 static const char *const format_words[] = {"json", "text", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const credentials_words[] = {"none", "cookies", "all", NULL};
+static const char *const visitors_words[] = {"off", "first-visit", "digest", NULL};
+static const char *const clients_words[] = {"navigations", "all", NULL};
 // The destinations of the Fetch standard that a preload may name.
 static const char *const as_words[] = {
     "audio",        "audioworklet", "document", "embed",         "fetch",        "font",
@@ -99,8 +102,7 @@ static const struct config_section origin_section = ROWS(CONFIG_SECTION_ORIGIN, 
 static const struct config_option authority_item = {"authorities", NULL, .kind = CONFIG_SITE};
 
 static const struct config_option push_options[] = {
-    {"enabled", "push at all; `push: off` is the short form", .kind = CONFIG_SWITCH,
-     .initial = "on", AT(config_push, is_on)},
+    {"enabled", "push at all; `push: off` is the short form", SWITCH("on"), AT(config_push, is_on)},
     {"max_per_page", "promises for one page", COUNT("32", 1, 1000), AT(config_push, max_per_page)},
     {"max_open", "promises under way on one client connection", COUNT("32", 1, 1000),
      AT(config_push, max_open)},
@@ -110,12 +112,23 @@ static const struct config_option push_options[] = {
      "none, cookies or all (and Authorization): what of the page's request a promise repeats",
      WORD("none", credentials_words), AT(config_push, credentials)},
     {"behind_proxy", "push although the request came through another proxy that is not trusted",
-     .kind = CONFIG_SWITCH, .initial = "off", AT(config_push, on_behind_proxy)},
-    {"mark", "add `x-http2-push: pushed` to pushed responses", .kind = CONFIG_SWITCH,
-     .initial = "off", AT(config_push, is_marked)},
+     SWITCH("off"), AT(config_push, on_behind_proxy)},
+    {"mark", "add `x-http2-push: pushed` to pushed responses", SWITCH("off"),
+     AT(config_push, is_marked)},
     {"authorities", "other hosts that may be pushed: routed here, and named by the certificate",
      VALUES(&authority_item), LIST_AT(config_push, authorities, authority_count),
      .may_be_single = true, .max = 256},
+    {"visitors",
+     "off: push to everybody; first-visit or digest: not what earlier visits left with the client",
+     WORD("off", visitors_words), AT(config_push, visitors)},
+    {"short_life", "first-visit: what caches keep no longer than this is pushed to everybody",
+     TIME("10m", 0, 30 * DAY), AT(config_push, short_life_ms)},
+    {"cache_digest", "believe what a request's Cache-Digest says", SWITCH("off"),
+     AT(config_push, with_cache_digest)},
+    {"revalidate", "promise what is stale at the client with If-None-Match", SWITCH("off"),
+     AT(config_push, revalidate)},
+    {"event", "promise what server-sent events of this name list, such as preload; or off",
+     .kind = CONFIG_EVENT, .initial = "off", AT(config_push, event)},
 };
 static const struct config_section push_section = ROWS(CONFIG_SECTION_PUSH, push_options);
 
@@ -127,6 +140,65 @@ static const struct config_option declared_options[] = {
 };
 static const struct config_section declared_section =
     ROWS(CONFIG_SECTION_DECLARED, declared_options);
+
+// --- hints --------------------------------------------------------------------------------------
+
+static const struct config_option field_item = {"fields", NULL, .kind = CONFIG_FIELD};
+
+static const struct config_option hint_options[] = {
+    {"enabled", "send 103 Early Hints at all; `hint: off` is the short form", SWITCH("on"),
+     AT(config_hint, is_on)},
+    {"clients", "navigations (of browsers, known by Sec-Fetch-*) or all", .kind = CONFIG_EITHER,
+     .initial = "navigations", .words = clients_words, AT(config_hint, to_all)},
+    {"http1", "also to HTTP/1.1 clients", SWITCH("off"), AT(config_hint, on_http1)},
+    {"fields", "of an origin's 103, beside Link, Content-Security-Policy and Referrer-Policy",
+     VALUES(&field_item), LIST_AT(config_hint, fields, field_count), .may_be_single = true,
+     .max = 256},
+};
+static const struct config_section hint_section = ROWS(CONFIG_SECTION_HINT, hint_options);
+
+static const struct config_option declared_hint_options[] = {
+    {"path", "what to hint: a path, or a whole Link element: <https://cdn.example>; rel=preconnect",
+     .kind = CONFIG_LINK, AT(config_declared, path), REQUIRED},
+    {"as", "style, script, font, image, ...: what browsers need to know; of a path only",
+     .kind = CONFIG_NAME, .initial = "", .words = as_words, AT(config_declared, as)},
+};
+static const struct config_section declared_hint_section =
+    ROWS(CONFIG_SECTION_DECLARED_HINT, declared_hint_options);
+
+// --- what is learned ----------------------------------------------------------------------------
+
+static const struct config_option learn_options[] = {
+    {"enabled", "learn from the Link fields of responses; `learn: off` is the short form",
+     SWITCH("on"), AT(config_learn, is_on)},
+    {"behaviour", "learn also from what browsers ask for after a page", SWITCH("off"),
+     AT(config_learn, by_behaviour)},
+    {"query", "pages that differ in their query alone are different pages", SWITCH("off"),
+     AT(config_learn, with_query)},
+    {"private", "learn also from private and no-store responses, and those with Set-Cookie",
+     SWITCH("off"), AT(config_learn, with_private)},
+};
+static const struct config_section learn_section = ROWS(CONFIG_SECTION_LEARN, learn_options);
+
+static const struct config_option learned_options[] = {
+    {"pages", "pages that are remembered, by each worker", COUNT("1024", 1, 1000000),
+     AT(config_learned, pages)},
+    {"page", "the most to remember of one page", SIZE("2KiB", 256, 32 * KIB),
+     AT(config_learned, page_bytes)},
+    {"file", "keeps what was learned over a restart; a path with a '/', or none",
+     .kind = CONFIG_STATE, .initial = "none", AT(config_learned, file), .zero = "none"},
+    {"save", "how often that file is written, besides at the end", TIME("5m", 1 * SECOND, DAY),
+     AT(config_learned, save_ms)},
+};
+static const struct config_section learned_section = ROWS(CONFIG_SECTION_LEARNED, learned_options);
+
+static const struct config_option digest_options[] = {
+    {"key_file", "its content signs the cookie, the same on all machines; none: a key per start",
+     .kind = CONFIG_FILE, .initial = "none", AT(config_digest, key_file), .zero = "none"},
+    {"cookie", "its name", .kind = CONFIG_COOKIE, .initial = "outrider-digest",
+     AT(config_digest, cookie)},
+};
+static const struct config_section digest_section = ROWS(CONFIG_SECTION_DIGEST, digest_options);
 
 // --- routes -------------------------------------------------------------------------------------
 
@@ -144,6 +216,27 @@ static const struct config_section route_push_section = {
     .rest_source = offsetof(struct config, push),
 };
 
+static const struct config_option route_hint_options[] = {
+    {"declared", "hinted with every page of the route, before the origin answers",
+     LIST(&declared_hint_section), LIST_AT(config_route, declared_hint, declared_hint_count),
+     .may_be_single = true, .max = 256, .bare = "path"},
+};
+static const struct config_section route_hint_section = {
+    .id = CONFIG_SECTION_ROUTE_HINT,
+    .options = route_hint_options,
+    .count = LENGTH(route_hint_options),
+    .rest = &hint_section,
+    .rest_offset = offsetof(struct config_route, hint),
+    .rest_source = offsetof(struct config, hint),
+};
+
+static const struct config_section route_learn_section = {
+    .id = CONFIG_SECTION_ROUTE_LEARN,
+    .rest = &learn_section,
+    .rest_offset = offsetof(struct config_route, learn),
+    .rest_source = offsetof(struct config, learn),
+};
+
 static const struct config_option route_options[] = {
     {"host", "example.org, *.example.org (one or more labels) or * for any; without port",
      .kind = CONFIG_HOST, .initial = "*", AT(config_route, host)},
@@ -153,6 +246,10 @@ static const struct config_option route_options[] = {
      REQUIRED},
     {"push", "on, off, a list of paths to push, or the options of push below",
      SECTION(&route_push_section), .bare = "enabled", .bare_list = "declared"},
+    {"hint", "on, off, a list of paths and Link elements to hint, or the options of hint below",
+     SECTION(&route_hint_section), .bare = "enabled", .bare_list = "declared"},
+    {"learn", "on, off, or the options of learn below", SECTION(&route_learn_section),
+     .bare = "enabled"},
 };
 static const struct config_section route_section = ROWS(CONFIG_SECTION_ROUTE, route_options);
 
@@ -237,12 +334,19 @@ static const struct config_option root_options[] = {
      LIST(&route_section), LIST_AT(config, routes, route_count), REQUIRED, .min = 1, .max = 10000},
     {"push", "what routes do about HTTP/2 server push unless they say otherwise",
      SECTION(&push_section), AT(config, push), .bare = "enabled"},
+    {"hint", "what routes do about 103 Early Hints unless they say otherwise",
+     SECTION(&hint_section), AT(config, hint), .bare = "enabled"},
+    {"learn", "from what routes learn which resources a page needs, unless they say otherwise",
+     SECTION(&learn_section), AT(config, learn), .bare = "enabled"},
+    {"learned", "the table of what was learned", SECTION(&learned_section), AT(config, learned)},
+    {"digest", "the cookie of `visitors: first-visit` and `visitors: digest`",
+     SECTION(&digest_section), AT(config, digest)},
     {"trusted", "addresses of proxies in front, whose Forwarded and X-Forwarded-* are believed",
      VALUES(&network_item), LIST_AT(config, trusted, trusted_count), .may_be_single = true,
      .max = 1000},
     {"trusted_any",
      "needed when `trusted` holds 0.0.0.0/0 or ::/0: anybody may then choose his address",
-     .kind = CONFIG_SWITCH, .initial = "off", AT(config, trusted_any)},
+     SWITCH("off"), AT(config, trusted_any)},
     {"limits", "the most that a client or an origin may ask of us", SECTION(&limits_section),
      AT(config, limits)},
     {"timeouts", "how long we wait", SECTION(&timeouts_section), AT(config, timeouts)},

@@ -315,9 +315,7 @@ static void read_value(struct config_reader *reader, const struct config_scope *
     bool is_good = option->kind == CONFIG_ORIGIN
                        ? read_origin_name(reader, node->text, member, &reason)
                        : config_value_parse(option, node->text, place, &reason);
-    if (is_good && option->kind == CONFIG_FILE) {
-        is_good = config_check_file(*(char **)member, &reason);
-    }
+    is_good = is_good && config_check_value(option, member, &reason);
     if (!is_good) {
         config_reader_say(reader, scope, node, "%s", reason.text);
         return;

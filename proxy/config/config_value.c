@@ -9,6 +9,7 @@
 #include "base/ensure.h"
 #include "config_address.h"
 #include "config_guess.h"
+#include "http/headers.h"
 
 typedef bool value_parse_fn(const struct config_option *option, struct slice text, void *member,
                             struct config_reason *out_reason);
@@ -27,11 +28,13 @@ struct unit {
     bool is_for_output;
 };
 
-static value_parse_fn parse_switch, parse_count, parse_size, parse_time, parse_word, parse_name;
-static value_format_fn format_switch, format_count, format_size, format_time, format_word;
-static value_format_fn format_text;
+static value_parse_fn parse_switch, parse_either, parse_count, parse_size, parse_time;
+static value_parse_fn parse_word, parse_name, parse_field, parse_cookie, parse_event;
+static value_format_fn format_switch, format_either, format_count, format_size, format_time;
+static value_format_fn format_word, format_text, format_event;
 static value_finish_fn finish_text, finish_nothing;
 
+static bool read_switch(struct slice text, bool *out_is_on);
 static bool parse_number(const struct config_option *option, struct slice text,
                          const struct unit *units, uint64_t *out_number,
                          struct config_reason *out_reason);
@@ -68,17 +71,23 @@ static const struct unit time_units[] = {
 
 static const struct value_kind kinds[CONFIG_KINDS] = {
     [CONFIG_SWITCH] = {parse_switch, format_switch, finish_nothing},
+    [CONFIG_EITHER] = {parse_either, format_either, finish_nothing},
     [CONFIG_COUNT] = {parse_count, format_count, finish_nothing},
     [CONFIG_SIZE] = {parse_size, format_size, finish_nothing},
     [CONFIG_TIME] = {parse_time, format_time, finish_nothing},
     [CONFIG_WORD] = {parse_word, format_word, finish_nothing},
     [CONFIG_NAME] = {parse_name, format_text, finish_text},
     [CONFIG_FILE] = {config_address_parse_file, format_text, finish_text},
+    [CONFIG_STATE] = {config_address_parse_state, format_text, finish_text},
     [CONFIG_TARGET] = {config_address_parse_target, format_text, finish_text},
     [CONFIG_HOST] = {config_address_parse_host, config_address_format_host, finish_text},
     [CONFIG_PREFIX] = {config_address_parse_prefix, format_text, finish_text},
     [CONFIG_PATH] = {config_address_parse_path, format_text, finish_text},
+    [CONFIG_LINK] = {config_address_parse_link, format_text, finish_text},
     [CONFIG_SITE] = {config_address_parse_site, format_text, finish_text},
+    [CONFIG_FIELD] = {parse_field, format_text, finish_text},
+    [CONFIG_COOKIE] = {parse_cookie, format_text, finish_text},
+    [CONFIG_EVENT] = {parse_event, format_event, finish_text},
     [CONFIG_ADDRESS] = {config_address_parse_listener, config_address_format_listener,
                         config_address_finish_listener},
     [CONFIG_URL] = {config_address_parse_origin, config_address_format_origin,
@@ -137,20 +146,42 @@ void config_value_set_text(char **member, struct slice text) {
 static bool parse_switch(const struct config_option *option, struct slice text, void *member,
                          struct config_reason *out_reason) {
     (void)option;
-    static const char *const words[] = {"false", "off", "no", "true", "on", "yes"};
-    for (size_t i = 0; i < 6; i++) {
-        if (slice_equal_nocase(text, slice_of_text(words[i]))) {
-            *(bool *)member = i >= 3;
-            return true;
-        }
+    if (read_switch(text, member)) {
+        return true;
     }
     return config_reason_set(out_reason, "expected on or off, not '%.*s'",
                              SLICE_ARGS(config_reason_word(text)));
 }
 
+// Untouched when the text is no such word.
+static bool read_switch(struct slice text, bool *out_is_on) {
+    static const char *const words[] = {"false", "off", "no", "true", "on", "yes"};
+    for (size_t i = 0; i < 6; i++) {
+        if (slice_equal_nocase(text, slice_of_text(words[i]))) {
+            *out_is_on = i >= 3;
+            return true;
+        }
+    }
+    return false;
+}
+
 static char *format_switch(const struct config_option *option, const void *member) {
     (void)option;
     return alloc_text(*(const bool *)member ? "on" : "off");
+}
+
+static bool parse_either(const struct config_option *option, struct slice text, void *member,
+                         struct config_reason *out_reason) {
+    size_t index;
+    if (!find_word(option, text, &index, out_reason)) {
+        return false;
+    }
+    *(bool *)member = index == 1;
+    return true;
+}
+
+static char *format_either(const struct config_option *option, const void *member) {
+    return alloc_text(option->words[*(const bool *)member]);
 }
 
 // --- numbers ------------------------------------------------------------------------------------
@@ -358,10 +389,88 @@ static char *format_word(const struct config_option *option, const void *member)
 }
 
 static char *format_text(const struct config_option *option, const void *member) {
-    (void)option;
     const char *text = *(char *const *)member;
+    text = text != NULL ? text : option->zero;
     return text != NULL ? alloc_text(text) : NULL;
 }
+
+// --- names of HTTP ------------------------------------------------------------------------------
+
+static bool parse_field(const struct config_option *option, struct slice text, void *member,
+                        struct config_reason *out_reason) {
+    (void)option;
+    // What belongs to one connection or frames one message (RFC 9110 sections 7.6.1 and 6.5).
+    static const char *const refused[] = {"connection", "content-length",    "keep-alive",
+                                          "te",         "proxy-connection",  "trailer",
+                                          "upgrade",    "transfer-encoding", NULL};
+    struct slice word = config_reason_word(text);
+    if (!headers_is_name(text)) {
+        return config_reason_set(out_reason,
+                                 "expected the name of a field such as permissions-policy, "
+                                 "not '%.*s'",
+                                 SLICE_ARGS(word));
+    }
+    if (slice_equal_nocase(text, SLICE("set-cookie"))) {
+        return config_reason_set(out_reason, "'%.*s' has no meaning in a 103", SLICE_ARGS(word));
+    }
+    for (size_t i = 0; refused[i] != NULL; i++) {
+        if (slice_equal_nocase(text, slice_of_text(refused[i]))) {
+            return config_reason_set(out_reason,
+                                     "'%.*s' concerns one connection or one message and is "
+                                     "never passed on",
+                                     SLICE_ARGS(word));
+        }
+    }
+    config_value_set_text(member, text);
+    for (char *c = *(char **)member; *c != '\0'; c++) {
+        *c = slice_lower(*c);
+    }
+    return true;
+}
+
+static bool parse_cookie(const struct config_option *option, struct slice text, void *member,
+                         struct config_reason *out_reason) {
+    (void)option;
+    enum { MOST_BYTES = 40 }; // so that the cookie stays small, see push/push_cookie.h
+    if (!headers_is_name(text)) {
+        return config_reason_set(out_reason,
+                                 "'%.*s' cannot be the name of a cookie: expected letters, "
+                                 "digits, '-', '_' and the like",
+                                 SLICE_ARGS(config_reason_word(text)));
+    }
+    if (text.length > MOST_BYTES) {
+        return config_reason_set(out_reason, "has %zu bytes, more than the %d allowed", text.length,
+                                 MOST_BYTES);
+    }
+    config_value_set_text(member, text);
+    return true;
+}
+
+// A reader refuses control characters before, as in all values.
+static bool parse_event(const struct config_option *option, struct slice text, void *member,
+                        struct config_reason *out_reason) {
+    (void)option;
+    enum { MOST_BYTES = 64 };
+    bool is_on = false;
+    if (read_switch(text, &is_on)) {
+        config_value_set_text(member, is_on ? SLICE("preload") : SLICE_EMPTY);
+        return true;
+    }
+    if (text.length == 0 || text.length > MOST_BYTES) {
+        return config_reason_set(
+            out_reason, "expected off or the name of an event, 1 to %d bytes long", MOST_BYTES);
+    }
+    config_value_set_text(member, text);
+    return true;
+}
+
+static char *format_event(const struct config_option *option, const void *member) {
+    (void)option;
+    const char *name = *(char *const *)member;
+    return alloc_text(name[0] != '\0' ? name : "off");
+}
+
+// --- the end ------------------------------------------------------------------------------------
 
 static void finish_text(void *member) {
     free(*(char **)member);

@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "config/config_options.h"
@@ -82,6 +84,22 @@ static void test_defaults(void **state) {
     assert_false(config->push.on_behind_proxy);
     assert_false(config->push.is_marked);
     assert_null(config->push.authorities);
+    assert_int_equal(config->push.visitors, CONFIG_VISITORS_OFF);
+    assert_int_equal(config->push.short_life_ms, 600000);
+    assert_false(config->push.with_cache_digest || config->push.revalidate);
+    assert_string_equal(config->push.event, "");
+    assert_true(config->hint.is_on);
+    assert_false(config->hint.to_all || config->hint.on_http1);
+    assert_null(config->hint.fields);
+    assert_true(config->learn.is_on);
+    assert_false(config->learn.by_behaviour || config->learn.with_query);
+    assert_false(config->learn.with_private);
+    assert_int_equal(config->learned.pages, 1024);
+    assert_int_equal(config->learned.page_bytes, 2048);
+    assert_null(config->learned.file);
+    assert_int_equal(config->learned.save_ms, 300000);
+    assert_null(config->digest.key_file);
+    assert_string_equal(config->digest.cookie, "outrider-digest");
     assert_string_equal(config->log.access, "stdout");
     assert_int_equal(config->log.format, CONFIG_LOG_JSON);
     assert_int_equal(config->log.level, CONFIG_LEVEL_INFO);
@@ -113,7 +131,7 @@ static void test_every_option_has_a_meaning(void **state) {
     (void)state;
     size_t count = 0;
     check_table(&config_options_root, &count);
-    assert_true(count > 60);
+    assert_true(count > 80);
 }
 
 static void test_options_are_found_by_path(void **state) {
@@ -321,7 +339,8 @@ static void check_flags(const struct flag_case *row, const struct config *config
     assert_string_equal(config->routes[0].host, "");
     assert_string_equal(config->routes[0].path, "/");
     assert_int_equal(config->routes[0].origin, 0);
-    assert_true(config->routes[0].push.is_on);
+    assert_true(config->routes[0].push.is_on && config->routes[0].hint.is_on);
+    assert_true(config->routes[0].learn.is_on);
 }
 
 static void test_flags(void **state) {
@@ -364,6 +383,58 @@ static void test_flags_set_workers_and_silence(void **state) {
     free(text);
     config_destroy(again);
     config_destroy(config);
+}
+
+// --- files that are written ---------------------------------------------------------------------
+
+// What outrider check says of learned.file; "" when it is good.
+static void check_learned_file(const char *path, const char *wanted) {
+    char text[300];
+    snprintf(text, sizeof(text),
+             "listeners: [':1']\norigins: {a: 'h:1'}\nroutes: [{origin: a}]\n"
+             "learned: {pages: 1, page: 32KiB, file: %s, save: 1s}\n"
+             "digest: {cookie: __Host-D, key_file: /dev/null}\n",
+             path);
+    struct config_errors errors = {0};
+    struct config *config = config_load_text("test", text, strlen(text), &errors);
+    assert_string_equal(errors.count > 0 ? errors.rows[0].text : "", wanted);
+    assert_true((config != NULL) == (wanted[0] == '\0'));
+    if (config != NULL) {
+        assert_string_equal(config->learned.file, path);
+        assert_int_equal(config->learned.pages, 1);
+        assert_int_equal(config->learned.page_bytes, 32768);
+        assert_int_equal(config->learned.save_ms, 1000);
+        assert_string_equal(config->digest.key_file, "/dev/null");
+        assert_string_equal(config->digest.cookie, "__Host-D");
+    }
+    config_errors_finish(&errors);
+    config_destroy(config);
+}
+
+static void test_the_learned_file_may_be_new(void **state) {
+    (void)state;
+    char folder[] = "config-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char path[64];
+    char wanted[128];
+    snprintf(path, sizeof(path), "./%s/learned", folder);
+    check_learned_file(path, "");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    check_learned_file(path, "");
+    if (geteuid() != 0) { // who may do everything
+        assert_int_equal(chmod(folder, 0500), 0);
+        snprintf(wanted, sizeof(wanted), "cannot write to the directory './%s': Permission denied",
+                 folder);
+        check_learned_file(path, wanted);
+        assert_int_equal(chmod(folder, 0700), 0);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    snprintf(wanted, sizeof(wanted),
+             "cannot write to the directory './%s': No such file or directory", folder);
+    check_learned_file(path, wanted);
 }
 
 // --- trusted ------------------------------------------------------------------------------------
@@ -432,6 +503,7 @@ int main(void) {
         cmocka_unit_test(test_the_minimal_file_is_short),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_flags_set_workers_and_silence),
+        cmocka_unit_test(test_the_learned_file_may_be_new),
         cmocka_unit_test(test_trusted_networks),
         cmocka_unit_test(test_errors_are_printed_one_a_line),
     };

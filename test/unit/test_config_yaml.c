@@ -302,6 +302,93 @@ static void test_forms_of_push(void **state) {
     }
 }
 
+// Of its first route, in one text.
+static char *describe(const struct config *config) {
+    const struct config_route *route = &config->routes[0];
+    const struct config_push *push = &route->push;
+    const struct config_hint *hint = &route->hint;
+    const struct config_learn *learn = &route->learn;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    fprintf(out, "push %d %ju %d%d '%s'\n", push->visitors, (uintmax_t)push->short_life_ms,
+            push->with_cache_digest, push->revalidate, push->event);
+    fprintf(out, "hint %d%d%d fields", hint->is_on, hint->to_all, hint->on_http1);
+    for (char **field = hint->fields; field != NULL && *field != NULL; field++) {
+        fprintf(out, " %s", *field);
+    }
+    fprintf(out, " %zu declared", hint->field_count);
+    for (size_t i = 0; i < route->declared_hint_count; i++) {
+        fprintf(out, " %s|%s", route->declared_hint[i].path, route->declared_hint[i].as);
+    }
+    fprintf(out, "\nlearn %d%d%d%d\n", learn->is_on, learn->by_behaviour, learn->with_query,
+            learn->with_private);
+    fclose(out);
+    return text;
+}
+
+static void test_what_a_route_says_or_inherits(void **state) {
+    (void)state;
+    static const struct {
+        const char *all; // top level
+        const char *route;
+        const char *wanted; // a line of describe()
+    } rows[] = {
+        {"", "", "push 0 600000 00 ''\n"},
+        {"push: {visitors: digest, short_life: 0}", "", "push 2 0 00 ''\n"},
+        {"push: {visitors: digest}", "push: {visitors: First-Visit, short_life: 30d}",
+         "push 1 2592000000 00 ''\n"},
+        {"push: {visitors: digest}", "push: {visitors: off}", "push 0 600000 00 ''\n"},
+        {"push: {cache_digest: on}", "push: {revalidate: on}", "push 0 600000 11 ''\n"},
+        {"push: {cache_digest: on, event: yes}", "push: on", "push 0 600000 10 'preload'\n"},
+        {"push: {revalidate: on, event: True}", "push: {event: 'OFF'}", "push 0 600000 01 ''\n"},
+        {"push: {event: no}", "push: {event: \"a: 'x'\"}", "push 0 600000 00 'a: 'x''\n"},
+        {"", "", "hint 100 fields 0 declared\n"},
+        {"hint: off", "", "hint 000 fields 0 declared\n"},
+        {"hint: off", "hint: on", "hint 100 fields 0 declared\n"},
+        {"hint: {clients: all, http1: on}", "hint: off", "hint 011 fields 0 declared\n"},
+        {"hint: {clients: all}", "hint: {clients: Navigations}", "hint 100 fields 0 declared\n"},
+        {"hint: {clients: navigations}", "hint: {clients: all}", "hint 110 fields 0 declared\n"},
+        {"hint: {fields: [X-A, x-b]}", "", "hint 100 fields x-a x-b 2 declared\n"},
+        {"hint: {fields: [x-a, x-b]}", "hint: {fields: X-C}", "hint 100 fields x-c 1 declared\n"},
+        {"hint: {fields: [x-a]}", "hint: {fields: []}", "hint 100 fields 0 declared\n"},
+        {"hint: {enabled: off}", "hint: [/a?b]", "hint 100 fields 0 declared /a?b|\n"},
+        {"", "hint: {declared: /a, enabled: off}", "hint 000 fields 0 declared /a|\n"},
+        {"", "hint: [{path: /a, as: Font}, </b> ;rel=preload;nopush, /c]",
+         "declared /a|font </b> ;rel=preload;nopush| /c|\n"},
+        {"", "hint: ['  <b>; REL=\"x modulePreload\"; title=\"a, b\" ']",
+         "declared <b>; REL=\"x modulePreload\"; title=\"a, b\"|\n"},
+        {"", "hint: {declared: '<//cdn.example#x>; rel=preconnect; crossorigin'}",
+         "declared <//cdn.example#x>; rel=preconnect; crossorigin|\n"},
+        {"", "", "learn 1000\n"},
+        {"learn: off", "", "learn 0000\n"},
+        {"learn: {behaviour: on, private: on}", "learn: off", "learn 0101\n"},
+        {"learn: {query: on, enabled: no}", "learn: {enabled: on}", "learn 1010\n"},
+        {"learn: {query: on}", "learn: {query: off, private: on}", "learn 1001\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[400];
+        snprintf(text, sizeof(text),
+                 "%s\norigins: {app: 'h:1'}\nlisteners: [':1']\n"
+                 "routes:\n  - origin: app\n    %s\n",
+                 rows[i].all, rows[i].route);
+        struct config *config = load(text);
+        char *printed = print(config);
+        struct config *again = load(printed);
+        char *first = describe(config);
+        char *second = describe(again);
+        if (strstr(first, rows[i].wanted) == NULL) {
+            fail_msg("%s is not in\n%s", rows[i].wanted, first);
+        }
+        assert_string_equal(first, second);
+        free(first);
+        free(second);
+        free(printed);
+        config_destroy(again);
+        config_destroy(config);
+    }
+}
+
 static void test_what_is_inherited_stands_anywhere_in_the_file(void **state) {
     (void)state;
     struct config *config =
@@ -414,6 +501,7 @@ int main(void) {
         cmocka_unit_test(test_what_the_fixed_part_means),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_forms_of_push),
+        cmocka_unit_test(test_what_a_route_says_or_inherits),
         cmocka_unit_test(test_what_is_inherited_stands_anywhere_in_the_file),
         cmocka_unit_test(test_large_and_hostile_texts),
         cmocka_unit_test(test_cut_and_spoilt_texts),
