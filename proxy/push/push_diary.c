@@ -13,21 +13,35 @@ enum {
     FIRST_REFUSALS = 3,
 };
 
+struct entry {
+    uint64_t hash;
+    uint64_t given_ms;
+    uint32_t version; // with given_ms: when has_version
+    uint16_t next;    // in the chain of a bucket; NO_ENTRY ends it
+    bool is_taken;
+    bool has_version;
+};
+
 // Hashes stand for the pairs: with 64 keyed bits a mistake costs one push that isn't made.
 struct push_diary {
     uint64_t seed;
-    uint64_t hashes[PUSH_DIARY_ENTRIES]; // the ring
-    uint16_t nexts[PUSH_DIARY_ENTRIES];  // in the chain of a bucket; NO_ENTRY ends it
-    uint16_t buckets[BUCKETS];           // first of each chain
-    bool is_taken[PUSH_DIARY_ENTRIES];
-    uint16_t oldest;   // where the next one is written
-    uint32_t refusals; // one bit per promise, the latest lowest
-    unsigned outcomes; // noted so far, counted to FIRST
+    struct entry entries[PUSH_DIARY_ENTRIES]; // the ring
+    uint16_t buckets[BUCKETS];                // first of each chain
+    uint16_t oldest;                          // where the next one is written
+    uint32_t refusals;                        // one bit per promise, the latest lowest
+    unsigned outcomes;                        // noted so far, counted to FIRST
+    uint32_t taken;                           // promises in the connection's whole life
+    uint32_t refused;
     bool has_stopped;
 };
 
+// Every client that takes promises has one.
+_Static_assert(sizeof(struct push_diary) <= (size_t)8 * 1024, "a diary is small");
+
 static void judge(struct push_diary *diary);
 static uint16_t *find(struct push_diary *diary, uint64_t hash);
+static const struct entry *look(const struct push_diary *diary, uint64_t hash);
+static struct entry *insert(struct push_diary *diary, uint64_t hash);
 static void unlink_entry(struct push_diary *diary, uint16_t *link);
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path);
 
@@ -41,28 +55,21 @@ struct push_diary *push_diary_create(uint64_t seed) {
 }
 
 bool push_diary_has(const struct push_diary *diary, struct slice authority, struct slice path) {
-    uint64_t hash = hash_pair(diary->seed, authority, path);
-    uint16_t entry = diary->buckets[hash % BUCKETS];
-    while (entry != NO_ENTRY && diary->hashes[entry] != hash) {
-        entry = diary->nexts[entry];
-    }
-    return entry != NO_ENTRY;
+    return look(diary, hash_pair(diary->seed, authority, path)) != NULL;
 }
 
-// An entry that is there already becomes the youngest.
 void push_diary_add(struct push_diary *diary, struct slice authority, struct slice path) {
-    push_diary_forget(diary, authority, path);
-    uint16_t entry = diary->oldest;
-    if (diary->is_taken[entry]) {
-        unlink_entry(diary, find(diary, diary->hashes[entry]));
-    }
     uint64_t hash = hash_pair(diary->seed, authority, path);
-    uint16_t *bucket = &diary->buckets[hash % BUCKETS];
-    diary->hashes[entry] = hash;
-    diary->nexts[entry] = *bucket;
-    diary->is_taken[entry] = true;
-    *bucket = entry;
-    diary->oldest = (uint16_t)((entry + 1) % PUSH_DIARY_ENTRIES);
+    struct entry before = {0};
+    uint16_t *link = find(diary, hash);
+    if (*link != NO_ENTRY) {
+        before = diary->entries[*link];
+        unlink_entry(diary, link);
+    }
+    struct entry *entry = insert(diary, hash);
+    entry->has_version = before.has_version;
+    entry->version = before.version;
+    entry->given_ms = before.given_ms;
 }
 
 void push_diary_forget(struct push_diary *diary, struct slice authority, struct slice path) {
@@ -72,13 +79,39 @@ void push_diary_forget(struct push_diary *diary, struct slice authority, struct 
     }
 }
 
+void push_diary_note_version(struct push_diary *diary, struct slice authority, struct slice path,
+                             uint32_t version_hash, uint64_t now_ms) {
+    uint64_t hash = hash_pair(diary->seed, authority, path);
+    uint16_t place = *find(diary, hash);
+    struct entry *entry = place != NO_ENTRY ? &diary->entries[place] : insert(diary, hash);
+    entry->has_version = true;
+    entry->version = version_hash;
+    entry->given_ms = now_ms;
+}
+
+bool push_diary_find_version(const struct push_diary *diary, struct slice authority,
+                             struct slice path, uint32_t *out_version_hash,
+                             uint64_t *out_given_ms) {
+    const struct entry *entry = look(diary, hash_pair(diary->seed, authority, path));
+    if (entry == NULL || !entry->has_version) {
+        return false;
+    }
+    *out_version_hash = entry->version;
+    *out_given_ms = entry->given_ms;
+    return true;
+}
+
 void push_diary_note_outcome(struct push_diary *diary, bool was_refused) {
     diary->refusals = (diary->refusals << 1 | was_refused) & ((1U << WINDOW) - 1);
     diary->outcomes += diary->outcomes <= FIRST;
+    diary->refused += was_refused;
+    diary->taken += !was_refused;
     judge(diary);
 }
 
 void push_diary_note_late_refusal(struct push_diary *diary) {
+    diary->refused++;
+    diary->taken -= diary->taken > 0;
     for (unsigned i = 0; i < WINDOW; i++) {
         if ((diary->refusals >> i & 1) == 0) {
             diary->refusals |= 1U << i;
@@ -98,6 +131,10 @@ bool push_diary_has_stopped(const struct push_diary *diary) {
     return diary->has_stopped;
 }
 
+bool push_diary_is_refusing(const struct push_diary *diary) {
+    return diary->refused > diary->taken;
+}
+
 void push_diary_destroy(struct push_diary *diary) {
     free(diary);
 }
@@ -105,16 +142,38 @@ void push_diary_destroy(struct push_diary *diary) {
 // The link that leads to the entry of that hash, or the end of its chain.
 static uint16_t *find(struct push_diary *diary, uint64_t hash) {
     uint16_t *link = &diary->buckets[hash % BUCKETS];
-    while (*link != NO_ENTRY && diary->hashes[*link] != hash) {
-        link = &diary->nexts[*link];
+    while (*link != NO_ENTRY && diary->entries[*link].hash != hash) {
+        link = &diary->entries[*link].next;
     }
     return link;
 }
 
+static const struct entry *look(const struct push_diary *diary, uint64_t hash) {
+    uint16_t place = diary->buckets[hash % BUCKETS];
+    while (place != NO_ENTRY && diary->entries[place].hash != hash) {
+        place = diary->entries[place].next;
+    }
+    return place != NO_ENTRY ? &diary->entries[place] : NULL;
+}
+
+// A hash that is not there yet; the oldest entry leaves.
+static struct entry *insert(struct push_diary *diary, uint64_t hash) {
+    uint16_t place = diary->oldest;
+    struct entry *entry = &diary->entries[place];
+    if (entry->is_taken) {
+        unlink_entry(diary, find(diary, entry->hash));
+    }
+    uint16_t *bucket = &diary->buckets[hash % BUCKETS];
+    *entry = (struct entry){.hash = hash, .next = *bucket, .is_taken = true};
+    *bucket = place;
+    diary->oldest = (uint16_t)((place + 1) % PUSH_DIARY_ENTRIES);
+    return entry;
+}
+
 static void unlink_entry(struct push_diary *diary, uint16_t *link) {
-    uint16_t entry = *link;
-    *link = diary->nexts[entry];
-    diary->is_taken[entry] = false;
+    struct entry *entry = &diary->entries[*link];
+    *link = entry->next;
+    entry->is_taken = false;
 }
 
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path) {

@@ -78,6 +78,20 @@ static void test_added_again_is_young(void **state) {
     push_diary_destroy(diary);
 }
 
+// The place that an entry left is written again while the entry lives on elsewhere.
+static void test_a_left_place_is_nobodys(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(12);
+    push_diary_add(diary, site, SLICE("/x"));
+    push_diary_add(diary, site, SLICE("/a"));
+    push_diary_add(diary, site, SLICE("/x"));
+    for (unsigned i = 0; i < PUSH_DIARY_ENTRIES - 2; i++) {
+        push_diary_add(diary, site, number_path(i));
+        assert_true(push_diary_has(diary, site, SLICE("/x")));
+    }
+    push_diary_destroy(diary);
+}
+
 // Against a plain model: adds and forgets in a random order.
 static void test_like_a_list(void **state) {
     (void)state;
@@ -163,12 +177,173 @@ static void test_stop_rule(void **state) {
     }
 }
 
+// Time 10 at the start, then 11, ... 'a' /x is added, 'f' forgotten, '1' and '2' given in that
+// version, 'o' one other path is added, 'O' as many as make the oldest leave.
+static const struct {
+    const char *events;
+    bool is_there;
+    uint32_t version; // 0: none
+    uint64_t given_ms;
+} versions[] = {
+    {"", false, 0, 0},        {"a", true, 0, 0},
+    {"a1", true, 1, 11},      {"1", true, 1, 10}, // its entry had left, or was never made
+    {"a12", true, 2, 12},     {"a11", true, 1, 12},
+    {"a1a", true, 1, 11}, // asked for again: this is what it has until the answer is complete
+    {"a1aa2", true, 2, 14},   {"a1oaoa", true, 1, 11},
+    {"a1f", false, 0, 0},     {"a1fa", true, 0, 0},
+    {"a1fa2", true, 2, 14},   {"a1O", false, 0, 0},
+    {"a1Oa", true, 0, 0},     {"O1o", true, 1, 11},
+    {"Oa1aooa", true, 1, 12}, {"OOooa1fa", true, 0, 0}, // the place had another's version
+};
+
+static void give_others(struct push_diary *diary, unsigned count, uint64_t now_ms) {
+    static unsigned number;
+    for (unsigned i = 0; i < count; i++) {
+        push_diary_add(diary, site, number_path(number));
+        push_diary_note_version(diary, site, number_path(number++), 99, now_ms);
+    }
+}
+
+static void do_event(struct push_diary *diary, char event, uint64_t now_ms) {
+    switch (event) {
+    case 'a':
+        push_diary_add(diary, site, SLICE("/x"));
+        break;
+    case 'f':
+        push_diary_forget(diary, site, SLICE("/x"));
+        break;
+    case 'o':
+        give_others(diary, 1, now_ms);
+        break;
+    case 'O':
+        give_others(diary, PUSH_DIARY_ENTRIES, now_ms);
+        break;
+    default:
+        push_diary_note_version(diary, site, SLICE("/x"), (uint32_t)(event - '0'), now_ms);
+    }
+}
+
+static void test_versions(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        struct push_diary *diary = push_diary_create(8);
+        uint64_t now_ms = 10;
+        for (const char *event = versions[i].events; *event != '\0'; event++) {
+            do_event(diary, *event, now_ms++);
+        }
+        uint32_t version = 7; // untouched when there is none
+        uint64_t given_ms = 7;
+        bool has = push_diary_find_version(diary, site, SLICE("/x"), &version, &given_ms);
+        bool is_there = push_diary_has(diary, site, SLICE("/x"));
+        bool has_one = versions[i].version != 0;
+        if (is_there != versions[i].is_there || has != has_one ||
+            version != (has_one ? versions[i].version : 7) ||
+            given_ms != (has_one ? versions[i].given_ms : 7)) {
+            fail_msg("%s: there %d, version %d: %u at %u", versions[i].events, is_there, has,
+                     version, (unsigned)given_ms);
+        }
+        push_diary_destroy(diary);
+    }
+}
+
+// All of them at once, any value, each its own.
+static void test_every_entry_has_its_own_version(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(9);
+    for (unsigned i = 0; i < 3 * PUSH_DIARY_ENTRIES; i++) {
+        push_diary_note_version(diary, site, number_path(i), UINT32_MAX - i, UINT64_MAX - i);
+    }
+    for (unsigned i = 0; i < 3 * PUSH_DIARY_ENTRIES; i++) {
+        uint32_t version = 0;
+        uint64_t given_ms = 0;
+        bool has = push_diary_find_version(diary, site, number_path(i), &version, &given_ms);
+        assert_int_equal(has, i >= 2 * PUSH_DIARY_ENTRIES);
+        if (has) {
+            assert_int_equal(version, UINT32_MAX - i);
+            assert_true(given_ms == UINT64_MAX - i);
+        }
+    }
+    push_diary_note_version(diary, site, SLICE("/zero"), 0, 0);
+    uint32_t version = 1;
+    uint64_t given_ms = 1;
+    assert_true(push_diary_find_version(diary, site, SLICE("/zero"), &version, &given_ms));
+    assert_int_equal(version, 0);
+    assert_int_equal(given_ms, 0);
+    push_diary_destroy(diary);
+}
+
+// To be given something does not make an entry younger, asking for it does.
+static void test_given_is_not_younger(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(10);
+    push_diary_add(diary, site, SLICE("/x"));
+    give_others(diary, PUSH_DIARY_ENTRIES - 1, 1);
+    push_diary_note_version(diary, site, SLICE("/x"), 1, 2);
+    assert_true(push_diary_has(diary, site, SLICE("/x")));
+    give_others(diary, 1, 3);
+    assert_false(push_diary_has(diary, site, SLICE("/x")));
+    push_diary_destroy(diary);
+}
+
+// 'r' and 't' as above, 'l' a late refusal.
+static const struct {
+    const char *outcomes;
+    bool is_refusing;
+} balances[] = {
+    {"", false},
+    {"t", false},
+    {"r", true},
+    {"rt", false},
+    {"tr", false},
+    {"trr", true},
+    {"rrtt", false},
+    {"rrttt", false},
+    {"l", true},
+    {"tl", true},
+    {"ttl", false},
+    {"ttll", true},
+    {"tttl", false},
+    {"tttlr", false},
+    {"tttlrr", true},
+    // not only of late: more than the window of the stop rule, and after it has stopped
+    {"ttttttttttttttttttttrrrrrrrrrrrrrrrrrrrr", false},
+    {"ttttttttttttttttttttrrrrrrrrrrrrrrrrrrrrr", true},
+    {"rrrrrrrrrrrrrrrrrrrrrtttttttttttttttttttt", true},
+    {"rrrrrrrrrrrrrrrrrrrrrttttttttttttttttttttt", false},
+};
+
+static void test_is_refusing(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(balances) / sizeof(balances[0]); i++) {
+        struct push_diary *diary = push_diary_create(11);
+        for (const char *outcome = balances[i].outcomes; *outcome != '\0'; outcome++) {
+            if (*outcome == 'l') {
+                push_diary_note_late_refusal(diary);
+            } else {
+                push_diary_note_outcome(diary, *outcome == 'r');
+            }
+        }
+        if (push_diary_is_refusing(diary) != balances[i].is_refusing) {
+            fail_msg("%s: refusing %d", balances[i].outcomes, push_diary_is_refusing(diary));
+        }
+        push_diary_destroy(diary);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_has_add_forget),  cmocka_unit_test(test_all_lengths),
-        cmocka_unit_test(test_oldest_ages_out), cmocka_unit_test(test_added_again_is_young),
-        cmocka_unit_test(test_like_a_list),     cmocka_unit_test(test_stop_rule),
+        cmocka_unit_test(test_has_add_forget),
+        cmocka_unit_test(test_all_lengths),
+        cmocka_unit_test(test_oldest_ages_out),
+        cmocka_unit_test(test_added_again_is_young),
+        cmocka_unit_test(test_like_a_list),
+        cmocka_unit_test(test_stop_rule),
         cmocka_unit_test(test_late_refusals),
+        cmocka_unit_test(test_is_refusing),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_every_entry_has_its_own_version),
+        cmocka_unit_test(test_given_is_not_younger),
+        cmocka_unit_test(test_a_left_place_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
