@@ -85,7 +85,8 @@ struct exchange_story {
 };
 
 struct exchange {
-    // Set by the front before exchange_start; const for the handler.
+    // Set by the front before exchange_start. For the handler const, save that it may take out of
+    // the request's fields what the client meant for outrider itself.
     struct arena *arena;
     struct client *client;
     const struct clock *clock;

@@ -18,11 +18,14 @@
 
 struct origin_call;
 
-// In time order: on_interim*, on_head, on_body*, then on_end or on_fail, exactly one of them, last.
+// In time order: on_interim* on_interims, once and again, on_head, on_body*, then on_end or on_fail,
+// exactly one of them, last.
 // None of them runs before origin_call_start returns, and none after origin_call_cancel. Heads and
 // trailers live in the call's arena.
 struct origin_call_events {
     void (*on_interim)(void *user, const struct response_head *head);
+    // Those that came together have been told, and the final head did not come with them.
+    void (*on_interims)(void *user);
     void (*on_head)(void *user, const struct response_head *head);
     void (*on_body)(void *user, struct slice bytes);
     void (*on_end)(void *user, const struct headers *trailers); // NULL: none

@@ -77,6 +77,10 @@ bool push_digest_has(const struct push_digest *digest, const struct push_digest_
 void push_digest_add(struct push_digest *digest, const struct push_digest_key *key,
                      struct slice authority, struct slice path, struct slice version);
 
+// It is there no more, or under another version.
+void push_digest_remove(struct push_digest *digest, const struct push_digest_key *key,
+                        struct slice authority, struct slice path, struct slice version);
+
 // The cookie's value.
 struct slice push_digest_write(const struct push_digest *digest, const struct push_digest_key *key,
                                struct arena *arena);

@@ -69,6 +69,7 @@ bool push_learn_note_bad(struct push_learn *learn, struct slice authority, struc
                          uint64_t now_ms);
 
 // --- between workers --------------------------------------------------------------------------
+bool push_learn_has_records(const struct push_learn *learn);
 // Appends the records made since the last call. False when there are none.
 bool push_learn_take_records(struct push_learn *learn, struct buffer *to);
 // Records of other workers, whole. False when they are damaged: what stands before that is applied.

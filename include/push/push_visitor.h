@@ -39,12 +39,19 @@ enum push_visitor_answer {
     PUSH_VISITOR_LACKS,
     PUSH_VISITOR_HAS,
     PUSH_VISITOR_HAS_VERSION, // the client listed the ETag that is known here
-    // Was here, and the present version is not known to us (a new process, a long list). Hint: the
-    // client asks for it if it lacks it, and then the version is known.
+    // Was here, and the version that it was given or the present one is not known to us (a new
+    // process, a long list). Hint: the client asks for it if it lacks it, and then both are known.
     PUSH_VISITOR_MAY_HAVE,
 };
 
+// Stands in the digest for what was given before any response of it had been seen; that of a
+// resource without validator is not looked up.
+#define PUSH_VISITOR_NO_VERSION SLICE("?")
+
 enum push_visitor_answer push_visitor_ask(const struct push_visitor *visitor, const struct url *url,
                                           struct arena *arena);
+// The client has its present version, or is about to: promised now, or asked for by itself.
+void push_visitor_give(const struct push_visitor *visitor, struct push_digest *digest,
+                       const struct url *url);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handler that answers by asking an origin: the story of a request, in relay.c, in the order in
-// which it happens. Pushes are carried out in relay_push.c.
+// which it happens. Its siblings carry out what push/ decides: relay_push.c promises, relay_hint.c
+// sends 103s, relay_learn.c feeds and asks the memory, relay_visitor.c knows who has it already.
 // Owner: the worker. One thread. A relay belongs to one generation; exchanges keep the relay they
 // started with. See also: http/exchange.h, origin/origin_call.h, push/push_plan.h.
 #ifndef OUTRIDER_RELAY_RELAY_H
@@ -12,20 +13,29 @@
 #include "config/router.h"
 #include "http/exchange.h"
 #include "origin/origin_pool.h"
-#include "push/push_unfit.h"
+#include "push/push_memory.h"
+#include "push/push_plan.h"
 
 struct relay {
     struct handler handler; // give this to the front
     const struct config *config;
     const struct router *router;
     struct origin_pool *pool;
-    struct push_unfit *unfit; // URLs that must not be promised for a while
-    uint64_t seed;            // random, for the diaries
-    unsigned exchanges;       // in flight
+    struct push_memory *memory;
+    bool has_cookie;    // some route sets the cookie that tells who has what
+    bool notes_assets;  // some route needs to know what is known of resources
+    unsigned exchanges; // in flight
+    // The memory has records for other workers. May be NULL; called inside a callback of an
+    // exchange, so it only marks.
+    void (*on_learned)(void *user);
+    // One exchange's plan at one moment, for people; NULL: nobody asks.
+    void (*on_plan)(void *user, const struct exchange *x, enum push_moment moment,
+                    const struct push_plan *plan);
+    void *user;
 };
 
 // Everything is borrowed and must outlive the relay's exchanges.
 void relay_init(struct relay *relay, const struct config *config, const struct router *router,
-                struct origin_pool *pool, struct push_unfit *unfit, uint64_t seed);
+                struct origin_pool *pool, struct push_memory *memory);
 
 #endif

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread: a loop with its own listening sockets, front, relay and origin pool. Nothing that
-// changes is shared with other workers on the way of a request.
+// changes is shared with other workers on the way of a request: what one learns, it tells to the
+// others by messages, through the server.
 // Owner: the server. worker_create to worker_join run on the main thread; the rest on its own.
 // States: running, draining, ended.
 #ifndef OUTRIDER_WORKER_WORKER_H
 #define OUTRIDER_WORKER_WORKER_H
 
+#include "base/buffer.h"
 #include "base/log.h"
+#include "push/push_digest.h"
 #include "worker/generation.h"
 
 struct worker;
@@ -15,13 +18,23 @@ struct worker_options {
     struct generation *generation; // borrowed; the worker takes its sockets out of it
     unsigned index;
     struct log_sink *access_sink; // borrowed, NULL: no access log
-    uint64_t seed;                // random
+    uint64_t seed;                // random, the same for all
+    struct push_digest_key digest_key;
+    struct slice learned; // text of the state file, borrowed until worker_join; empty: none
+    // Called on the worker's thread: records for the other workers' memory; all that it has
+    // learned, as the state file's text (asked for by worker_save, and at its end).
+    void (*on_records)(void *user, unsigned index, struct buffer *take_records);
+    void (*on_learned)(void *user, struct buffer *take_text);
     // The worker has ended; called on its thread, the last thing it does.
     void (*on_ended)(void *user);
     void *user;
 };
 
 struct worker *worker_create(const struct worker_options *options);
+// What other workers have learned. Copied.
+void worker_tell(struct worker *worker, struct slice records);
+// Asks for on_learned.
+void worker_save(struct worker *worker);
 // No new connections; sessions end politely, then the worker ends.
 void worker_drain(struct worker *worker);
 // What is left is cut.

@@ -157,9 +157,17 @@ static void on_bytes(void *user, struct slice bytes) {
     }
     if (oc->is_complete) {
         finish(oc, used < bytes.length || fault != FAULT_NONE);
-    } else if (fault != FAULT_NONE) {
+        return;
+    }
+    if (fault != FAULT_NONE) {
         fail(oc, fault);
-    } else if (oc->call->events->room(oc->call->user) == 0) {
+        return;
+    }
+    if (oc->has_interims && oc->call->state != ORIGIN_CALL_RECEIVING) {
+        oc->has_interims = false;
+        oc->call->events->on_interims(oc->call->user);
+    }
+    if (oc->call != NULL && oc->call->events->room(oc->call->user) == 0) {
         oc->is_paused = true;
         conn_pause(oc->conn);
     }
@@ -187,6 +195,7 @@ static struct arena *on_message_begin(void *user) {
 static void on_interim(void *user, const struct h1_head *head) {
     struct origin_conn *oc = user;
     struct response_head response = as_response(head);
+    oc->has_interims = true;
     oc->call->events->on_interim(oc->call->user, &response);
 }
 
@@ -285,6 +294,7 @@ static struct origin_call *detach(struct origin_conn *oc) {
     struct origin_call *call = oc->call;
     call->conn = NULL;
     oc->call = NULL;
+    oc->has_interims = false;
     loop_cancel(&oc->taken_task);
     return call;
 }

@@ -94,7 +94,8 @@ struct origin_conn {
     bool is_request_out; // its first bytes were given to the kernel
     bool is_complete;    // the response ended inside this feed
     bool is_keep_alive;
-    bool is_paused; // the user had no room
+    bool is_paused;    // the user had no room
+    bool has_interims; // told in this feed
     const struct headers *trailers;
 };
 

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "push/push_candidates.h"
 
+#include "base/ensure.h"
 #include "http/link_editor.h"
 #include "push/push_plan.h"
 
-static bool has_declared(const struct push_question *question);
+static bool uses_known(const struct push_question *question);
 static const struct headers *response_headers(const struct push_question *question);
-static struct push_candidate from_declared(const struct config_declared *declared);
+static bool next_declared(struct push_candidates *candidates,
+                          const struct config_declared *declared, size_t count,
+                          struct push_candidate *out_candidate);
+static bool next_learned(struct push_candidates *candidates, const struct push_learn_links *learned,
+                         struct push_candidate *out_candidate);
+static bool next_field(struct push_candidates *candidates, struct push_candidate *out_candidate);
+static bool next_event(struct push_candidates *candidates, struct push_candidate *out_candidate);
+static bool next_link(struct push_candidates *candidates, struct link_reader *reader,
+                      struct push_candidate *out_candidate);
 static struct push_candidate from_link(const struct link_header *link);
 static bool is_candidate(const struct push_candidates *candidates, const struct link_header *link);
 static bool is_about_page(const struct push_candidates *candidates, struct slice anchor);
 static bool is_push_only(const struct link_header *link);
-static void start_field(struct push_candidates *candidates, const struct header *field);
 
 bool push_candidates_start(struct push_candidates *candidates, const struct push_question *question,
                            struct arena *arena) {
     bool has_links =
         question->response != NULL && headers_has(response_headers(question), HEADER_LINK);
-    bool is_declaring = has_declared(question);
-    if (!has_links && !is_declaring) {
+    bool has_known = uses_known(question);
+    if (!has_links && !has_known && question->event.length == 0) {
         return false;
     }
     const struct request_head *page = question->request;
@@ -26,76 +34,169 @@ bool push_candidates_start(struct push_candidates *candidates, const struct push
         .question = question,
         .arena = arena,
         .page = {page->scheme, page->authority, page->path},
-        .declared_end = is_declaring ? question->declared_count : 0,
+        .has_known = has_known,
+        .field = has_links ? headers_find(response_headers(question), HEADER_LINK) : NULL,
     };
     struct url normal;
     if (url_resolve(&candidates->page, SLICE("#"), arena, &normal) == URL_SAME) {
         candidates->page = normal;
     }
-    if (has_links) {
-        start_field(candidates, headers_find(response_headers(question), HEADER_LINK));
-    }
     return true;
 }
 
-// Declared candidates are used while the origin thinks. For a conditional or a range request, which
-// may be answered with 304 or 206, its head is waited for.
-static bool has_declared(const struct push_question *question) {
-    const struct headers *headers = &question->request->headers;
-    if (question->declared_count == 0 || question->moment == PUSH_AT_INTERIM) {
+// What is known beforehand is used while the origin thinks. A conditional or a range request may be
+// answered with 304 or 206: what can't be hinted waits for its head.
+static bool uses_known(const struct push_question *question) {
+    bool has_some = question->declared_count > 0 || question->declared_hint_count > 0 ||
+                    question->learned != NULL || question->behaviour != NULL;
+    if (!has_some) {
         return false;
     }
-    bool waits = headers_has(headers, HEADER_IF_NONE_MATCH) ||
-                 headers_has(headers, HEADER_IF_MODIFIED_SINCE) ||
-                 headers_has(headers, HEADER_RANGE);
-    return question->moment == (waits ? PUSH_AT_HEAD : PUSH_AT_REQUEST);
+    bool waits = push_candidates_is_conditional(question->request) && !question->may_hint;
+    switch (question->moment) {
+    case PUSH_AT_REQUEST:
+        return !waits;
+    case PUSH_AT_HEAD:
+        return push_candidates_is_conditional(question->request) && !question->has_hinted;
+    case PUSH_AT_INTERIM:
+    case PUSH_AT_EVENT:
+        return false;
+    }
+    unreachable();
+}
+
+bool push_candidates_is_conditional(const struct request_head *request) {
+    return headers_has(&request->headers, HEADER_IF_NONE_MATCH) ||
+           headers_has(&request->headers, HEADER_IF_MODIFIED_SINCE) ||
+           headers_has(&request->headers, HEADER_RANGE);
 }
 
 static const struct headers *response_headers(const struct push_question *question) {
     return &question->response->headers;
 }
 
-static void start_field(struct push_candidates *candidates, const struct header *field) {
-    candidates->field = field;
-    if (field != NULL) {
-        link_reader_start(&candidates->reader, field->value);
-    }
-}
+// --- one source after the other -----------------------------------------------------------------
 
 bool push_candidates_next(struct push_candidates *candidates,
                           struct push_candidate *out_candidate) {
-    const struct push_question *question = candidates->question;
-    if (candidates->declared_next < candidates->declared_end) {
-        *out_candidate = from_declared(&question->declared[candidates->declared_next++]);
-        return true;
-    }
-    while (candidates->field != NULL) {
-        struct link_header link;
-        while (link_reader_next(&candidates->reader, &link)) {
-            if (is_candidate(candidates, &link)) {
-                candidates->has_push_only |= is_push_only(&link);
-                *out_candidate = from_link(&link);
-                return true;
-            }
+    const struct push_question *q = candidates->question;
+    for (; candidates->source < PUSH_SOURCE_COUNT; candidates->source++, candidates->next = 0) {
+        bool has_one = false;
+        switch ((enum push_source)candidates->source) {
+        case PUSH_SOURCE_DECLARED_PUSH:
+            has_one = next_declared(candidates, q->declared, q->declared_count, out_candidate);
+            break;
+        case PUSH_SOURCE_DECLARED_HINT:
+            has_one =
+                next_declared(candidates, q->declared_hints, q->declared_hint_count, out_candidate);
+            break;
+        case PUSH_SOURCE_LEARNED:
+            has_one = next_learned(candidates, q->learned, out_candidate);
+            break;
+        case PUSH_SOURCE_BEHAVIOUR:
+            has_one = next_learned(candidates, q->behaviour, out_candidate);
+            break;
+        case PUSH_SOURCE_INTERIM:
+            has_one = q->moment == PUSH_AT_INTERIM && next_field(candidates, out_candidate);
+            break;
+        case PUSH_SOURCE_HEAD:
+            has_one = q->moment == PUSH_AT_HEAD && next_field(candidates, out_candidate);
+            break;
+        case PUSH_SOURCE_EVENT:
+            has_one = next_event(candidates, out_candidate);
+            break;
+        case PUSH_SOURCE_COUNT:
+            unreachable();
         }
-        start_field(candidates,
-                    headers_find_next(response_headers(question), HEADER_LINK, candidates->field));
+        if (has_one) {
+            out_candidate->source = candidates->source;
+            return true;
+        }
     }
     return false;
 }
 
-static struct push_candidate from_declared(const struct config_declared *declared) {
-    return (struct push_candidate){
-        .target = slice_of_text(declared->path),
-        .as = declared->as != NULL ? slice_of_text(declared->as) : SLICE_EMPTY,
+static bool next_declared(struct push_candidates *candidates,
+                          const struct config_declared *declared, size_t count,
+                          struct push_candidate *out_candidate) {
+    if (!candidates->has_known || candidates->next >= count) {
+        return false;
+    }
+    const struct config_declared *row = &declared[candidates->next++];
+    struct slice path = slice_of_text(row->path);
+    *out_candidate = (struct push_candidate){
+        .target = path,
+        .as = row->as != NULL ? slice_of_text(row->as) : SLICE_EMPTY,
     };
+    if (path.data[0] == '<') { // checked when the configuration was read
+        struct link_reader reader = {0};
+        struct link_header link;
+        link_reader_start(&reader, path);
+        ensure(link_reader_next(&reader, &link));
+        *out_candidate = from_link(&link);
+    }
+    out_candidate->is_hint_only |= candidates->source == PUSH_SOURCE_DECLARED_HINT;
+    return true;
+}
+
+// One element each, as they stood in a Link field (push/push_learn_rules.h).
+static bool next_learned(struct push_candidates *candidates, const struct push_learn_links *learned,
+                         struct push_candidate *out_candidate) {
+    while (candidates->has_known && learned != NULL && candidates->next < learned->count) {
+        struct link_reader reader = {0};
+        link_reader_start(&reader, learned->elements[candidates->next++]);
+        if (next_link(candidates, &reader, out_candidate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool next_field(struct push_candidates *candidates, struct push_candidate *out_candidate) {
+    while (candidates->field != NULL) {
+        if (!candidates->is_reading) {
+            candidates->is_reading = true;
+            link_reader_start(&candidates->reader, candidates->field->value);
+        }
+        if (next_link(candidates, &candidates->reader, out_candidate)) {
+            return true;
+        }
+        candidates->is_reading = false;
+        candidates->field = headers_find_next(response_headers(candidates->question), HEADER_LINK,
+                                              candidates->field);
+    }
+    return false;
+}
+
+static bool next_event(struct push_candidates *candidates, struct push_candidate *out_candidate) {
+    if (!candidates->is_reading) {
+        candidates->is_reading = true;
+        link_reader_start(&candidates->reader, candidates->question->event);
+    }
+    return next_link(candidates, &candidates->reader, out_candidate);
+}
+
+static bool next_link(struct push_candidates *candidates, struct link_reader *reader,
+                      struct push_candidate *out_candidate) {
+    struct link_header link;
+    while (link_reader_next(reader, &link)) {
+        if (is_candidate(candidates, &link)) {
+            candidates->has_push_only |= is_push_only(&link);
+            *out_candidate = from_link(&link);
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct push_candidate from_link(const struct link_header *link) {
     struct push_candidate candidate = {
         .target = link->target,
+        .element = link->element,
         .as = link->as,
         .is_nopush = link->is_nopush,
+        .is_push_only = is_push_only(link),
+        .is_preconnect = link->is_preconnect && !link->is_preload && !link->is_modulepreload,
         .is_hint_only = !(link->is_preload || link->is_modulepreload) || link->has_variants,
         .needs_credentials = link->has_credentialed_crossorigin,
     };

@@ -205,6 +205,18 @@ void push_digest_add(struct push_digest *digest, const struct push_digest_key *k
     digest->is_changed = true;
 }
 
+void push_digest_remove(struct push_digest *digest, const struct push_digest_key *key,
+                        struct slice authority, struct slice path, struct slice version) {
+    uint32_t hash = hash_of(key, authority, path, version);
+    uint32_t place = find(digest, hash);
+    if (is_at(digest, place, hash)) {
+        digest->count--;
+        memmove(&digest->rows[place], &digest->rows[place + 1],
+                (digest->count - place) * sizeof(digest->rows[0]));
+        digest->is_changed = true;
+    }
+}
+
 static uint32_t hash_of(const struct push_digest_key *key, struct slice authority,
                         struct slice path, struct slice version) {
     uint64_t hash = hash_bytes(hash_bytes(hash_bytes(key->entries, authority), path), version);

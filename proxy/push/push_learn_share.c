@@ -56,6 +56,10 @@ static void tell(struct push_learn *learn, const struct push_learn_record *recor
     push_learn_record_write(record, &learn->outbox);
 }
 
+bool push_learn_has_records(const struct push_learn *learn) {
+    return buffer_length(&learn->outbox) > 0;
+}
+
 bool push_learn_take_records(struct push_learn *learn, struct buffer *to) {
     if (buffer_length(&learn->outbox) == 0) {
         return false;

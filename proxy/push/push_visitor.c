@@ -62,8 +62,23 @@ static enum push_visitor_answer by_digest(const struct push_visitor *visitor, co
     if (!asset->is_storable || (asset->kind == PUSH_ASSET_NONE && asset->lifetime_ms == 0)) {
         return PUSH_VISITOR_LACKS;
     }
+    if (push_digest_has(visitor->digest, visitor->key, url->authority, url->path,
+                        push_assets_version(asset))) {
+        return PUSH_VISITOR_HAS;
+    }
     return push_digest_has(visitor->digest, visitor->key, url->authority, url->path,
-                           push_assets_version(asset))
-               ? PUSH_VISITOR_HAS
+                           PUSH_VISITOR_NO_VERSION)
+               ? PUSH_VISITOR_MAY_HAVE
                : PUSH_VISITOR_LACKS;
+}
+
+void push_visitor_give(const struct push_visitor *visitor, struct push_digest *digest,
+                       const struct url *url) {
+    const struct push_asset *asset = push_assets_find(visitor->assets, url->authority, url->path);
+    if (asset == NULL) {
+        push_digest_add(digest, visitor->key, url->authority, url->path, PUSH_VISITOR_NO_VERSION);
+        return;
+    }
+    push_digest_remove(digest, visitor->key, url->authority, url->path, PUSH_VISITOR_NO_VERSION);
+    push_digest_add(digest, visitor->key, url->authority, url->path, push_assets_version(asset));
 }

@@ -11,6 +11,7 @@ static void on_request_body(struct exchange *x, struct slice bytes);
 static void on_request_end(struct exchange *x, const struct headers *trailers);
 static void on_origin_taken(void *user, size_t bytes);
 static void on_origin_interim(void *user, const struct response_head *head);
+static void on_origin_interims(void *user);
 static void on_origin_head(void *user, const struct response_head *head);
 static void give_up(struct relay_exchange *r, enum fault fault);
 static void on_origin_body(void *user, struct slice bytes);
@@ -31,6 +32,7 @@ static const struct exchange_handler_ops handler_ops = {
 
 static const struct origin_call_events call_events = {
     .on_interim = on_origin_interim,
+    .on_interims = on_origin_interims,
     .on_head = on_origin_head,
     .on_body = on_origin_body,
     .on_end = on_origin_end,
@@ -40,13 +42,18 @@ static const struct origin_call_events call_events = {
 };
 
 void relay_init(struct relay *relay, const struct config *config, const struct router *router,
-                struct origin_pool *pool, struct push_unfit *unfit, uint64_t seed) {
+                struct origin_pool *pool, struct push_memory *memory) {
     *relay = (struct relay){.handler = {&handler_ops, relay},
                             .config = config,
                             .router = router,
                             .pool = pool,
-                            .unfit = unfit,
-                            .seed = seed};
+                            .memory = memory};
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_push *push = &config->routes[i].push;
+        relay->has_cookie |= push->visitors != CONFIG_VISITORS_OFF;
+        relay->notes_assets |=
+            push->visitors != CONFIG_VISITORS_OFF || push->with_cache_digest || push->revalidate;
+    }
 }
 
 // --- the request goes to its origin -------------------------------------------------------------
@@ -66,6 +73,9 @@ static void start(struct exchange *x, void *handler) {
     const struct config_origin *origin = &relay->config->origins[r->route->origin];
     x->story.origin = slice_of_text(origin->name);
     relay_push_note_request(r);
+    relay_visitor_open(r);
+    relay_hint_open(r);
+    relay_learn_open(r);
 
     struct forward_options options = {.client = x->client, .host_header = SLICE_EMPTY};
     if (origin->host_header != NULL) {
@@ -129,8 +139,13 @@ static void on_origin_interim(void *user, const struct response_head *head) {
     forward_interim(head, x->arena, &interim);
     relay_push_at_interim(r, &interim);
     if (!x->is_promised && head->status != 100) { // the front says 100 itself
-        exchange_send_interim(x, &interim);
+        relay_hint_pass(r, &interim);
     }
+}
+
+static void on_origin_interims(void *user) {
+    struct relay_exchange *r = user;
+    relay_hint_flush(r);
 }
 
 static void on_origin_head(void *user, const struct response_head *head) {
@@ -138,6 +153,9 @@ static void on_origin_head(void *user, const struct response_head *head) {
     struct exchange *x = r->exchange;
     x->story.origin_reused = origin_call_was_reused(r->call);
     x->story.origin_head_ms = exchange_now(x) - r->asked_ms;
+    relay_hint_drop(r);
+    relay_learn_observe(r, head);
+    relay_visitor_note_head(r, head);
     if (x->is_promised && !relay_push_may_deliver(r, head)) {
         give_up(r, FAULT_PUSH_UNWANTED);
         return;
@@ -149,6 +167,7 @@ static void on_origin_head(void *user, const struct response_head *head) {
         return;
     }
     relay_push_at_head(r, &response);
+    relay_visitor_mark(r, &response);
     exchange_send_head(x, &response);
 }
 

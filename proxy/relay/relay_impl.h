@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What relay.c (the sequence) and relay_push.c (pushes) share. Private to this folder.
+// What relay.c (the sequence) and its siblings share. Private to this folder.
 #ifndef OUTRIDER_RELAY_RELAY_IMPL_H
 #define OUTRIDER_RELAY_RELAY_IMPL_H
 
 #include "origin/origin_call.h"
+#include "push/push_cookie.h"
 #include "push/push_diary.h"
+#include "push/push_hint.h"
 #include "push/push_plan.h"
 #include "relay/relay.h"
 
@@ -23,19 +25,36 @@ struct relay_exchange {
     const struct request_head *request; // as sent to the origin
     const struct headers *trailers;     // of the request, NULL: none
     bool has_content;                   // some of the request's content was passed on
+    bool is_behind_proxy; // one that we don't know: its connection carries many people
     uint64_t asked_ms;
-    // pushes of this page
+    // what is known of this page
+    struct push_learn_links learned;
+    struct push_learn_links behaviour;
+    // pushes and hints of this page
     const struct url *used;
     size_t used_count;
     unsigned outcomes[PUSH_REASON_COUNT];
+    struct push_hint_client hint_client;
+    bool has_hinted;
+    struct headers held; // of the origin's 103s that will go out as one
+    unsigned held_hints; // candidates in them
+    // who has it already; `digest` is what the visitor's cookie said, NULL: it is not looked at
+    struct push_visitor visitor;
+    bool has_visitor;
+    struct push_digest *digest;
+    enum push_digest_outcome digest_outcome;
+    uint32_t version; // of this response, as the diary keeps it
+    bool has_version;
     // this exchange is itself a push
     bool page_had_credentials;
     bool promise_has_credentials;
     struct relay_client *pusher; // counts this open promise; NULL once counted off
 };
 
+// --- relay_push.c: promises ---------------------------------------------------------------------
 // The client asked for this itself; it need not be promised any more.
 void relay_push_note_request(struct relay_exchange *r);
+struct relay_client *relay_push_client(const struct relay_exchange *r); // NULL: takes no promises
 void relay_push_at_request(struct relay_exchange *r);
 // These two may rewrite the head's Link fields.
 void relay_push_at_interim(struct relay_exchange *r, struct response_head *head);
@@ -43,5 +62,36 @@ void relay_push_at_head(struct relay_exchange *r, struct response_head *head);
 // A pushed response's head: may it go out? Remembers the URL when not.
 bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head *head);
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault);
+
+// --- relay_hint.c: 103 Early Hints --------------------------------------------------------------
+void relay_hint_open(struct relay_exchange *r);
+// Can a 103 with what the plan chooses go out at this moment?
+bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment);
+void relay_hint_send(struct relay_exchange *r, const struct push_plan *plan);
+// A 1xx of the origin, cleaned: passed on, held for others that come with it, or dropped.
+void relay_hint_pass(struct relay_exchange *r, const struct response_head *head);
+void relay_hint_flush(struct relay_exchange *r);
+// The final head is here: what is held is of no use any more.
+void relay_hint_drop(struct relay_exchange *r);
+
+// --- relay_visitor.c: who has it already --------------------------------------------------------
+// Takes our own cookie out of the request, so that it is neither the origin's nor anybody's
+// credentials. Behind relay_push_note_request.
+void relay_visitor_open(struct relay_exchange *r);
+void relay_visitor_note_plan(struct relay_exchange *r, const struct push_plan *plan);
+// The final head, as it came: what this connection is given of which version.
+void relay_visitor_note_head(struct relay_exchange *r, const struct response_head *head);
+// May add the cookie to the page's head.
+void relay_visitor_mark(struct relay_exchange *r, struct response_head *head);
+// The client was given all of it.
+void relay_visitor_note_given(struct relay_exchange *r);
+// The client was given it on this connection, and its copy is stale now (struct push_facts).
+bool relay_visitor_find_condition(const void *relay_exchange, const struct url *url,
+                                  enum header_id *out_id, struct slice *out_value);
+
+// --- relay_learn.c: the memory ------------------------------------------------------------------
+void relay_learn_open(struct relay_exchange *r);
+// The origin's final head, as it came.
+void relay_learn_observe(struct relay_exchange *r, const struct response_head *head);
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/ensure.h"
+#include "push/push_delivery.h"
 #include "relay_impl.h"
 
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
@@ -12,19 +14,21 @@ static unsigned open_room(const struct relay_exchange *r);
 static void make_promise(struct relay_exchange *r, const struct push_promise *promise);
 static void rewrite_links(struct response_head *head, const struct push_plan *plan);
 static bool is_behind_proxy(const struct exchange *x);
-static bool is_unfit(const void *user, struct slice authority, struct slice path,
-                     bool has_credentials);
+static enum push_reason find_fitness(const void *user, const struct url *url,
+                                     bool page_has_credentials);
 static bool has_credentials(const struct request_head *request);
 static struct relay_client *client_of(const struct exchange *x);
 static struct relay_client *remember_client(struct relay_exchange *r);
 static void on_late_refusal(void *memory);
 static void destroy_client(void *memory);
+static void note_outcome(struct relay_exchange *r, enum fault fault);
 static struct slice describe_skipped(struct relay_exchange *r);
 
 // --- what the client asks for itself ------------------------------------------------------------
 
 void relay_push_note_request(struct relay_exchange *r) {
     struct exchange *x = r->exchange;
+    r->is_behind_proxy = is_behind_proxy(x);
     if (x->is_promised) {
         r->promise_has_credentials = has_credentials(&x->request);
         r->page_had_credentials = x->page != NULL && has_credentials(&x->page->request);
@@ -43,7 +47,7 @@ static struct relay_client *remember_client(struct relay_exchange *r) {
     struct exchange *x = r->exchange;
     if (x->client->memory == NULL && exchange_promise_room(x) > 0) {
         struct relay_client *client = alloc_new(struct relay_client);
-        client->diary = push_diary_create(r->relay->seed);
+        client->diary = push_diary_create(r->relay->memory->seed);
         x->client->memory = client;
         x->client->memory_destroy = destroy_client;
         x->client->memory_on_late_refusal = on_late_refusal;
@@ -53,6 +57,10 @@ static struct relay_client *remember_client(struct relay_exchange *r) {
 
 static struct relay_client *client_of(const struct exchange *x) {
     return x->client->memory;
+}
+
+struct relay_client *relay_push_client(const struct relay_exchange *r) {
+    return client_of(r->exchange);
 }
 
 static void on_late_refusal(void *memory) {
@@ -71,11 +79,15 @@ static void destroy_client(void *memory) {
 void relay_push_at_request(struct relay_exchange *r) {
     struct push_plan plan;
     carry_out(r, PUSH_AT_REQUEST, NULL, &plan);
+    if (plan.hint_count > 0) { // behind the promises, which mention none of the same
+        relay_hint_send(r, &plan);
+    }
 }
 
 void relay_push_at_interim(struct relay_exchange *r, struct response_head *head) {
     struct push_plan plan;
     carry_out(r, PUSH_AT_INTERIM, head, &plan);
+    r->held_hints += plan.outcomes[PUSH_REASON_HINTED];
     if (plan.has_rewritten_links) {
         rewrite_links(head, &plan);
     }
@@ -101,6 +113,8 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
     if (has_nothing_to_plan(r, head)) {
         return;
     }
+    const struct push_facts facts = {
+        .fitness = find_fitness, .find_condition = relay_visitor_find_condition, .user = r};
     struct push_question question = {
         .moment = moment,
         .request = &x->request,
@@ -108,11 +122,18 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
         .policy = &r->route->push,
         .declared = r->route->declared_push,
         .declared_count = x->is_promised ? 0 : r->route->declared_push_count,
+        .declared_hints = r->route->declared_hint,
+        .declared_hint_count = x->is_promised ? 0 : r->route->declared_hint_count,
+        .learned = r->learned.count > 0 ? &r->learned : NULL,
+        .behaviour = r->behaviour.count > 0 ? &r->behaviour : NULL,
         .diary = client != NULL ? client->diary : NULL,
-        .is_unfit = is_unfit,
-        .unfit_user = r,
+        .facts = &facts,
+        .visitor = r->has_visitor ? &r->visitor : NULL,
+        .may_hint = relay_hint_may(r, moment),
+        .has_hinted = r->has_hinted,
+        .is_explained = r->relay->on_plan != NULL,
         .is_promised = x->is_promised,
-        .is_behind_proxy = is_behind_proxy(x),
+        .is_behind_proxy = r->is_behind_proxy,
         .room = open_room(r),
         .is_full = client != NULL && client->open_promises >= r->route->push.max_open,
         .already_promised = x->story.promised,
@@ -125,14 +146,19 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
     for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
         r->outcomes[i] += plan->outcomes[i];
     }
+    relay_visitor_note_plan(r, plan);
+    if (r->relay->on_plan != NULL) {
+        r->relay->on_plan(r->relay->user, x, moment, plan);
+    }
     for (size_t i = 0; i < plan->promise_count; i++) {
         make_promise(r, &plan->promises[i]);
     }
 }
 
-// Most responses: no Link, nothing declared.
+// Most responses: no Link, nothing declared, nothing learned.
 static bool has_nothing_to_plan(const struct relay_exchange *r, const struct response_head *head) {
-    return r->route->declared_push_count == 0 &&
+    return r->route->declared_push_count == 0 && r->route->declared_hint_count == 0 &&
+           r->learned.count == 0 && r->behaviour.count == 0 &&
            (head == NULL || !headers_has(&head->headers, HEADER_LINK));
 }
 
@@ -173,12 +199,22 @@ static bool is_behind_proxy(const struct exchange *x) {
             headers_has(headers, HEADER_X_FORWARDED_FOR));
 }
 
-static bool is_unfit(const void *user, struct slice authority, struct slice path,
-                     bool page_has_credentials) {
+static enum push_reason find_fitness(const void *user, const struct url *url,
+                                     bool page_has_credentials) {
     const struct relay_exchange *r = user;
-    return router_find(r->relay->router, authority, path) == NULL ||
-           push_unfit_has(r->relay->unfit, authority, path, page_has_credentials,
-                          exchange_now(r->exchange));
+    if (router_find(r->relay->router, url->authority, url->path) == NULL) {
+        return PUSH_REASON_UNFIT;
+    }
+    switch (push_unfit_has(r->relay->memory->unfit, url->authority, url->path, page_has_credentials,
+                           exchange_now(r->exchange))) {
+    case PUSH_UNFIT_NOT:
+        return PUSH_REASON_PROMISED;
+    case PUSH_UNFIT_BAD:
+        return PUSH_REASON_UNFIT;
+    case PUSH_UNFIT_UNWANTED:
+        return PUSH_REASON_UNWANTED;
+    }
+    unreachable();
 }
 
 static bool has_credentials(const struct request_head *request) {
@@ -190,11 +226,11 @@ static bool has_credentials(const struct request_head *request) {
 
 bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head *head) {
     struct exchange *x = r->exchange;
-    if (push_plan_may_deliver(head, r->page_had_credentials, r->promise_has_credentials)) {
+    if (push_delivery_is_fit(head, r->page_had_credentials, r->promise_has_credentials)) {
         return true;
     }
-    push_unfit_add(r->relay->unfit, x->request.authority, x->request.path, head->status < 400,
-                   exchange_now(x));
+    push_unfit_add(r->relay->memory->unfit, x->request.authority, x->request.path,
+                   head->status < 400, exchange_now(x));
     push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
     return false;
 }
@@ -202,18 +238,32 @@ bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
     struct exchange *x = r->exchange;
     if (r->route != NULL) {
+        x->story.hinted = r->outcomes[PUSH_REASON_HINTED];
         x->story.skipped = describe_skipped(r);
     }
-    if (r->pusher == NULL) {
+    if (r->pusher != NULL) {
+        r->pusher->open_promises--;
+        note_outcome(r, fault);
+        r->pusher = NULL;
+    }
+    if (fault == FAULT_NONE) {
+        relay_visitor_note_given(r);
+    }
+}
+
+static void note_outcome(struct relay_exchange *r, enum fault fault) {
+    const struct request_head *request = &r->exchange->request;
+    struct push_diary *diary = r->pusher->diary;
+    bool was_refused = fault == FAULT_CLIENT_RESET;
+    if (fault != FAULT_NONE && !was_refused) { // the client did not get it
+        push_diary_forget(diary, request->authority, request->path);
         return;
     }
-    r->pusher->open_promises--;
-    if (fault == FAULT_NONE || fault == FAULT_CLIENT_RESET) {
-        push_diary_note_outcome(r->pusher->diary, fault == FAULT_CLIENT_RESET);
-    } else { // the client did not get it
-        push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
+    push_diary_note_outcome(diary, was_refused);
+    if (!was_refused || !push_diary_is_refusing(diary)) {
+        push_unfit_note_outcome(r->relay->memory->unfit, request->authority, request->path,
+                                was_refused, exchange_now(r->exchange));
     }
-    r->pusher = NULL;
 }
 
 // "nopush:1,already:3" for the access log; empty when nothing was skipped.
@@ -221,7 +271,7 @@ static struct slice describe_skipped(struct relay_exchange *r) {
     char text[512];
     size_t length = 0;
     for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
-        if (i == PUSH_REASON_PROMISED || r->outcomes[i] == 0) {
+        if (i == PUSH_REASON_PROMISED || i == PUSH_REASON_HINTED || r->outcomes[i] == 0) {
             continue;
         }
         int written =

@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/timer.h"
 #include "worker/generation.h"
+#include "worker/learned.h"
 #include "worker/worker.h"
 
 enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 4 };
@@ -30,7 +31,15 @@ struct server {
     unsigned running;
     uv_signal_t signals[SIGNALS];
     struct timer drain_timer;
+    struct timer save_timer;
+    struct buffer learned; // the state file's text as it was at the start
     bool is_draining;
+};
+
+struct message { // from a worker
+    struct server *server;
+    unsigned index;
+    struct buffer bytes;
 };
 
 static void hold_signals(bool is_held);
@@ -38,12 +47,21 @@ static unsigned worker_count(const struct config *config);
 static void raise_descriptor_limit(void);
 static void fit_connections(struct config *config);
 static bool open_access_log(struct server *server, struct config_errors *errors);
-static void start_workers(struct server *server);
-static uint64_t random_seed(void);
+static void start_workers(struct server *server, const struct push_digest_key *digest_key);
+static bool make_digest_key(const struct config *config, struct push_digest_key *out_key,
+                            struct config_errors *errors);
+static void fill_random(void *bytes, size_t length);
 static void report_listeners(const struct server *server);
 static void watch_signals(struct server *server);
 static void on_signal(uv_signal_t *handle, int number);
 static void on_drain_expired(struct timer *timer);
+static void on_save_timer(struct timer *timer);
+static void post_message(struct server *server, void (*function)(void *argument), unsigned index,
+                         struct buffer *take_bytes);
+static void on_records(void *user, unsigned index, struct buffer *take_records);
+static void tell_others(void *argument);
+static void on_learned(void *user, struct buffer *take_text);
+static void save_learned(void *argument);
 static void on_worker_ended(void *user);
 static void count_ended(void *argument);
 static int fail(struct config_errors *errors);
@@ -62,7 +80,9 @@ int server_run(struct config *take_config) {
     if (server.generation == NULL) {
         return fail(&errors);
     }
-    if (!open_access_log(&server, &errors)) {
+    struct push_digest_key digest_key;
+    if (!make_digest_key(server.generation->config, &digest_key, &errors) ||
+        !open_access_log(&server, &errors)) {
         generation_destroy(server.generation);
         return fail(&errors);
     }
@@ -71,7 +91,8 @@ int server_run(struct config *take_config) {
     loop_init(&server.loop);
     watch_signals(&server);
     hold_signals(false);
-    start_workers(&server);
+    learned_read(&server.generation->config->learned, &server.learned);
+    start_workers(&server, &digest_key);
     report_listeners(&server);
     loop_run(&server.loop);
 
@@ -80,6 +101,7 @@ int server_run(struct config *take_config) {
     }
     loop_finish(&server.loop);
     free(server.workers);
+    buffer_finish(&server.learned);
     log_sink_destroy(server.access_sink);
     generation_destroy(server.generation);
     log_info("server", "-", "stopped");
@@ -160,9 +182,10 @@ static bool open_access_log(struct server *server, struct config_errors *errors)
     return true;
 }
 
-static void start_workers(struct server *server) {
+static void start_workers(struct server *server, const struct push_digest_key *digest_key) {
     unsigned count = server->generation->workers;
-    uint64_t seed = random_seed();
+    uint64_t seed = 0;
+    fill_random(&seed, sizeof(seed));
     server->workers = alloc_zeroed(count, sizeof(server->workers[0]));
     server->running = count;
     for (unsigned i = 0; i < count; i++) {
@@ -170,17 +193,47 @@ static void start_workers(struct server *server) {
                                          .index = i,
                                          .access_sink = server->access_sink,
                                          .seed = seed,
+                                         .digest_key = *digest_key,
+                                         .learned = buffer_peek(&server->learned),
+                                         .on_records = on_records,
+                                         .on_learned = on_learned,
                                          .on_ended = on_worker_ended,
                                          .user = server};
         server->workers[i] = worker_create(&options);
     }
+    if (server->generation->config->learned.file != NULL) {
+        timer_start(&server->save_timer, server->generation->config->learned.save_ms);
+    }
 }
 
-static uint64_t random_seed(void) {
-    uint64_t seed = 0;
-    int failed = uv_random(NULL, NULL, &seed, sizeof(seed), 0, NULL);
+static void fill_random(void *bytes, size_t length) {
+    int failed = uv_random(NULL, NULL, bytes, length, 0, NULL);
     ensure(failed == 0);
-    return seed;
+}
+
+// From the file, so that it is the same on all machines behind one name and after a restart.
+static bool make_digest_key(const struct config *config, struct push_digest_key *out_key,
+                            struct config_errors *errors) {
+    enum { MAX_KEY_BYTES = 4096 };
+    const char *path = config->digest.key_file;
+    char text[MAX_KEY_BYTES];
+    if (path == NULL) {
+        fill_random(text, 16);
+        push_digest_key_from_bytes((const unsigned char *)text, out_key);
+        return true;
+    }
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, sizeof(text), file) : 0;
+    if (file == NULL || ferror(file)) {
+        config_errors_add(errors, config->file, 0, 0, "digest.key_file", "can't read %s: %s", path,
+                          strerror(errno));
+    } else if (!push_digest_key_from_text(slice_trim(slice_of(text, length)), out_key)) {
+        config_errors_add(errors, config->file, 0, 0, "digest.key_file", "%s is empty", path);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return errors->count == 0;
 }
 
 static void report_listeners(const struct server *server) {
@@ -200,6 +253,50 @@ static void report_listeners(const struct server *server) {
     }
 }
 
+// --- what workers learn --------------------------------------------------------------------------
+
+static void on_records(void *user, unsigned index, struct buffer *take_records) {
+    post_message(user, tell_others, index, take_records);
+}
+
+static void on_learned(void *user, struct buffer *take_text) {
+    post_message(user, save_learned, 0, take_text);
+}
+
+static void post_message(struct server *server, void (*function)(void *argument), unsigned index,
+                         struct buffer *take_bytes) {
+    struct message *message = alloc_new(struct message);
+    message->server = server;
+    message->index = index;
+    buffer_move(&message->bytes, take_bytes);
+    loop_post(&server->loop, function, message);
+}
+
+static void tell_others(void *argument) {
+    struct message *message = argument;
+    struct server *server = message->server;
+    for (unsigned i = 0; i < server->generation->workers; i++) {
+        if (i != message->index) {
+            worker_tell(server->workers[i], buffer_peek(&message->bytes));
+        }
+    }
+    buffer_finish(&message->bytes);
+    free(message);
+}
+
+static void on_save_timer(struct timer *timer) {
+    struct server *server = LIST_ENTRY(timer, struct server, save_timer);
+    worker_save(server->workers[0]); // all have learned the same
+    timer_start(timer, server->generation->config->learned.save_ms);
+}
+
+static void save_learned(void *argument) {
+    struct message *message = argument;
+    learned_write(&message->server->generation->config->learned, buffer_peek(&message->bytes));
+    buffer_finish(&message->bytes);
+    free(message);
+}
+
 // --- stop ----------------------------------------------------------------------------------------
 
 static void watch_signals(struct server *server) {
@@ -209,6 +306,7 @@ static void watch_signals(struct server *server) {
         uv_signal_start(&server->signals[i], on_signal, stop_signals[i]);
     }
     timer_init(&server->drain_timer, &server->loop, on_drain_expired);
+    timer_init(&server->save_timer, &server->loop, on_save_timer);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -257,5 +355,6 @@ static void count_ended(void *argument) {
         signal(stop_signals[i], SIG_IGN); // a further one may not kill us while we clean up
     }
     timer_close(&server->drain_timer, NULL);
+    timer_close(&server->save_timer, NULL);
     loop_stop(&server->loop);
 }

@@ -9,7 +9,10 @@
 #include "front/access_log.h"
 #include "front/front.h"
 #include "net/listener.h"
+#include "net/timer.h"
+#include "net/tls_hash.h"
 #include "origin/origin_pool.h"
+#include "push/push_learn_file.h"
 #include "relay/relay.h"
 
 struct worker {
@@ -19,7 +22,9 @@ struct worker {
     struct front front;
     struct relay relay;
     struct origin_pool *pool;
-    struct push_unfit *unfit;
+    struct push_memory memory;
+    struct timer share_timer;
+    bool is_sharing; // the timer runs
     struct access_log *access_log;
     struct listener **listeners;
     bool is_draining;
@@ -27,12 +32,24 @@ struct worker {
     bool has_ended;      // the loop takes no more posts
 };
 
+struct message { // to a worker
+    struct worker *worker;
+    struct buffer records;
+};
+
 static void run(void *argument);
+static void open_memory(struct worker *worker);
+static void open_front(struct worker *worker);
 static void open_listeners(struct worker *worker);
 static struct front_limits front_limits_of(const struct config *config, unsigned workers);
 static bool is_trusted(const void *user, const uint8_t address[16]);
 static void on_accept(void *user, struct conn *take_conn);
-static void post(struct worker *worker, void (*function)(void *argument));
+static void on_relay_learned(void *user);
+static void on_share_timer(struct timer *timer);
+static void share(struct worker *worker);
+static void hear(void *argument);
+static void save(void *argument);
+static bool post(struct worker *worker, void (*function)(void *argument), void *argument);
 static void end_posts(struct worker *worker);
 static void drain(void *argument);
 static void on_drained(void *user);
@@ -53,32 +70,58 @@ struct worker *worker_create(const struct worker_options *options) {
 static void run(void *argument) {
     struct worker *worker = argument;
     const struct generation *generation = worker->options.generation;
-    const struct config *config = generation->config;
     struct loop *loop = &worker->loop;
+    loop_wake(loop);
+    worker->pool = origin_pool_create(loop, generation->config, generation->workers);
+    open_memory(worker);
+    relay_init(&worker->relay, generation->config, generation->router, worker->pool,
+               &worker->memory);
+    worker->relay.on_learned = on_relay_learned;
+    worker->relay.user = worker;
+    open_front(worker);
+    open_listeners(worker);
+    loop_run(loop);
+    end_posts(worker);
+    loop_finish(loop);
+    ensure(worker->relay.exchanges == 0);
+    push_memory_finish(&worker->memory);
+    free(worker->listeners);
+    arena_finish_thread();
+    worker->options.on_ended(worker->options.user);
+}
+
+static void open_memory(struct worker *worker) {
+    const struct generation *generation = worker->options.generation;
+    const struct config_learned *learned = &generation->config->learned;
+    const struct push_learn_limits limits = {.pages = learned->pages,
+                                             .page_bytes = (uint32_t)learned->page_bytes,
+                                             .is_alone = generation->workers == 1};
+    push_memory_init(&worker->memory, &limits, worker->options.seed);
+    worker->memory.digest_key = worker->options.digest_key;
+    worker->memory.sha256 = tls_hash_sha256;
+    timer_init(&worker->share_timer, &worker->loop, on_share_timer);
+    const struct clock *clock = &worker->loop.clock;
+    struct push_learn_file_error error; // the server has looked at it
+    if (worker->options.learned.length > 0) {
+        push_learn_file_load(worker->memory.learn, worker->options.learned, clock->now_ms,
+                             clock->wall_ms, &error);
+    }
+}
+
+static void open_front(struct worker *worker) {
+    const struct generation *generation = worker->options.generation;
+    const struct config *config = generation->config;
     struct front_limits limits = front_limits_of(config, generation->workers);
-    worker->pool = origin_pool_create(loop, config, generation->workers);
-    worker->unfit = push_unfit_create(worker->options.seed);
-    relay_init(&worker->relay, config, generation->router, worker->pool, worker->unfit,
-               worker->options.seed);
-    front_init(&worker->front, loop, &limits);
+    front_init(&worker->front, &worker->loop, &limits);
     worker->front.handler = worker->relay.handler;
     worker->front.is_trusted = is_trusted;
     worker->front.is_trusted_user = config;
     if (worker->options.access_sink != NULL) {
         enum access_log_format format =
             config->log.format == CONFIG_LOG_JSON ? ACCESS_LOG_JSON : ACCESS_LOG_TEXT;
-        worker->access_log = access_log_create(loop, worker->options.access_sink, format);
+        worker->access_log = access_log_create(&worker->loop, worker->options.access_sink, format);
         worker->front.access_log = worker->access_log;
     }
-    open_listeners(worker);
-    loop_run(loop);
-    end_posts(worker);
-    loop_finish(loop);
-    ensure(worker->relay.exchanges == 0);
-    push_unfit_destroy(worker->unfit);
-    free(worker->listeners);
-    arena_finish_thread();
-    worker->options.on_ended(worker->options.user);
 }
 
 static void open_listeners(struct worker *worker) {
@@ -124,23 +167,86 @@ static void on_accept(void *user, struct conn *take_conn) {
     front_accept(&worker->front, take_conn);
 }
 
+// --- what is learned ----------------------------------------------------------------------------
+
+static void on_relay_learned(void *user) {
+    struct worker *worker = user;
+    if (!worker->is_sharing) {
+        worker->is_sharing = true;
+        timer_start(&worker->share_timer, PUSH_LEARN_SHARE_MS);
+    }
+}
+
+static void on_share_timer(struct timer *timer) {
+    struct worker *worker = LIST_ENTRY(timer, struct worker, share_timer);
+    worker->is_sharing = false;
+    share(worker);
+}
+
+static void share(struct worker *worker) {
+    struct buffer records = {0};
+    if (push_learn_take_records(worker->memory.learn, &records)) {
+        worker->options.on_records(worker->options.user, worker->options.index, &records);
+    }
+    buffer_finish(&records);
+}
+
+void worker_tell(struct worker *worker, struct slice records) {
+    struct message *message = alloc_new(struct message);
+    message->worker = worker;
+    buffer_append_slice(&message->records, records);
+    if (!post(worker, hear, message)) {
+        buffer_finish(&message->records);
+        free(message);
+    }
+}
+
+static void hear(void *argument) {
+    struct message *message = argument;
+    struct worker *worker = message->worker;
+    if (!push_learn_apply(worker->memory.learn, buffer_peek(&message->records),
+                          worker->loop.clock.now_ms)) {
+        log_error("worker", "-", "records of another worker are damaged");
+    }
+    buffer_finish(&message->records);
+    free(message);
+}
+
+void worker_save(struct worker *worker) {
+    post(worker, save, worker);
+}
+
+static void save(void *argument) {
+    struct worker *worker = argument;
+    if (worker->options.index != 0 || worker->options.generation->config->learned.file == NULL) {
+        return; // all have learned the same
+    }
+    const struct clock *clock = &worker->loop.clock;
+    struct buffer text = {0};
+    push_learn_file_save(worker->memory.learn, clock->now_ms, clock->wall_ms, &text);
+    worker->options.on_learned(worker->options.user, &text);
+    buffer_finish(&text);
+}
+
 // --- the end -------------------------------------------------------------------------------------
 
 void worker_drain(struct worker *worker) {
-    post(worker, drain);
+    post(worker, drain, worker);
 }
 
 void worker_abort(struct worker *worker) {
-    post(worker, abort_all);
+    post(worker, abort_all, worker);
 }
 
-// A worker that has nothing left ends by itself while others still drain.
-static void post(struct worker *worker, void (*function)(void *argument)) {
+// False when the worker has ended: one that has nothing left ends by itself while others drain.
+static bool post(struct worker *worker, void (*function)(void *argument), void *argument) {
     uv_mutex_lock(&worker->end_lock);
-    if (!worker->has_ended) {
-        loop_post(&worker->loop, function, worker);
+    bool is_there = !worker->has_ended;
+    if (is_there) {
+        loop_post(&worker->loop, function, argument);
     }
     uv_mutex_unlock(&worker->end_lock);
+    return is_there;
 }
 
 static void end_posts(struct worker *worker) {
@@ -170,6 +276,9 @@ static void abort_all(void *argument) {
 
 static void on_drained(void *user) {
     struct worker *worker = user;
+    share(worker);
+    save(worker);
+    timer_close(&worker->share_timer, NULL);
     front_finish(&worker->front);
     access_log_destroy(worker->access_log);
     origin_pool_destroy(worker->pool);

@@ -123,6 +123,9 @@ void fake_origin_interim(struct origin_call *call, int status, const char *field
     call->has_response_bytes = true;
     struct response_head head = make_head(call, status, fields);
     call->events->on_interim(call->user, &head);
+    if (!call->pool->is_gathering) {
+        call->events->on_interims(call->user);
+    }
 }
 
 void fake_origin_head(struct origin_call *call, int status, const char *fields) {

@@ -28,7 +28,8 @@ struct origin_call { // lives in the pool, so that it can be looked at when it i
 };
 
 struct origin_pool {
-    bool is_reused; // what the next calls say of their connection
+    bool is_reused;    // what the next calls say of their connection
+    bool is_gathering; // 1xx are read together with what follows them
     struct buffer record;
     struct origin_call calls[FAKE_ORIGIN_CALLS];
     unsigned call_count;

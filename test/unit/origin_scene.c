@@ -296,6 +296,13 @@ static void on_interim(void *data, const struct response_head *head) {
     act(user, "interim");
 }
 
+static void on_interims(void *data) {
+    struct user *user = data;
+    ensure(!user->is_over);
+    user->gathered++; // by no line: it depends on how the bytes were read
+    act(user, "interims");
+}
+
 static void on_head(void *data, const struct response_head *head) {
     struct user *user = data;
     ensure(!user->is_over);
@@ -350,6 +357,7 @@ static size_t room(void *data) {
 
 static const struct origin_call_events user_events = {
     .on_interim = on_interim,
+    .on_interims = on_interims,
     .on_head = on_head,
     .on_body = on_body,
     .on_end = on_end,

@@ -48,10 +48,11 @@ struct user {
     struct buffer body;
     struct headers *headers; // of the final head
     size_t taken;
-    size_t room; // goes down with each body byte
+    size_t room;       // goes down with each body byte
+    unsigned gathered; // calls of on_interims
     bool is_over;
     enum fault fault;
-    const char *act_at; // "interim", "head", "body", "taken", "end", "fail" or NULL
+    const char *act_at; // "interim", "interims", "head", "body", "taken", "end", "fail" or NULL
     enum user_act act;
     struct user *other; // started by USER_STARTS_ANOTHER
 };

@@ -82,13 +82,16 @@ static inline void push_scene_add_fields(struct headers *headers, const char *te
     }
 }
 
-static inline bool push_scene_is_unfit(const void *user, struct slice authority, struct slice path,
-                                       bool has_credentials) {
+static inline enum push_reason push_scene_fitness(const void *user, const struct url *url,
+                                                  bool has_credentials) {
     (void)user;
-    (void)authority;
-    return slice_equal(path, SLICE("/unfit")) ||
-           (has_credentials && slice_equal(path, SLICE("/unfit-for-users")));
+    bool is_unfit = slice_equal(url->path, SLICE("/unfit")) ||
+                    (has_credentials && slice_equal(url->path, SLICE("/unfit-for-users")));
+    bool is_unwanted = slice_equal(url->path, SLICE("/unwanted"));
+    return is_unfit ? PUSH_REASON_UNFIT : is_unwanted ? PUSH_REASON_UNWANTED : PUSH_REASON_PROMISED;
 }
+
+static const struct push_facts push_scene_facts = {.fitness = push_scene_fitness};
 
 static inline void push_scene_open_messages(struct push_scene *scene,
                                             const struct push_scene_row *row) {
@@ -151,7 +154,7 @@ static inline void push_scene_open(struct push_scene *scene, const struct push_s
     question->policy = &scene->policy;
     question->declared = scene->declared;
     question->diary = scene->diary;
-    question->is_unfit = push_scene_is_unfit;
+    question->facts = &push_scene_facts;
     question->is_promised = row->is_promised;
     question->is_behind_proxy = row->is_behind_proxy;
     question->room = row->has_no_room ? 0 : row->room != 0 ? row->room : 100;

@@ -21,7 +21,7 @@
 struct scene {
     struct config *config;
     struct router *router;
-    struct push_unfit *unfit;
+    struct push_memory memory;
     struct origin_pool pool;
     struct relay relay;
     struct fake_front front;
@@ -43,9 +43,9 @@ static inline void scene_open(struct scene *s, const char *routes) {
     config_errors_print(&errors, stderr);
     assert_non_null(s->config);
     s->router = router_create(s->config);
-    s->unfit = push_unfit_create(1);
+    push_memory_init(&s->memory, &(struct push_learn_limits){.is_alone = true}, 1);
     fake_origin_init(&s->pool);
-    relay_init(&s->relay, s->config, s->router, &s->pool, s->unfit, 2);
+    relay_init(&s->relay, s->config, s->router, &s->pool, &s->memory);
     fake_front_init(&s->front, s->relay.handler);
 }
 
@@ -53,7 +53,7 @@ static inline void scene_close(struct scene *s) {
     fake_front_finish(&s->front);
     assert_int_equal(s->relay.exchanges, 0);
     fake_origin_finish(&s->pool);
-    push_unfit_destroy(s->unfit);
+    push_memory_finish(&s->memory);
     router_destroy(s->router);
     config_destroy(s->config);
 }

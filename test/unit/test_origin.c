@@ -434,6 +434,36 @@ static void test_idle_connection_that_ends(void **state) {
 }
 
 // It closes while our request is on its way: that is what may be tried again.
+// Interim responses that are read together are gathered, unless the final head comes with them.
+static void test_interims_that_come_together(void **state) {
+    (void)state;
+    static const struct {
+        const char *said;
+        unsigned gathered;
+    } rows[] = {
+        {"HTTP/1.1 103 x\r\n\r\n", 1},
+        {"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.1 2", 1},
+        {"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n", 0},
+        {"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n", 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene s;
+        scene_open(&s, "");
+        struct user user;
+        user_init(&user, &s, "GET", "/");
+        user_start(&user);
+        int fd = origin_accept(&s);
+        origin_hear_head(&s, fd);
+        origin_say(&s, fd, rows[i].said);
+        scene_run(&s, 5);
+        assert_int_equal(user.gathered, rows[i].gathered);
+        origin_call_cancel(user.call);
+        user.is_over = true;
+        user_finish(&user);
+        scene_close(&s);
+    }
+}
+
 static void test_reused_connection_that_ends(void **state) {
     (void)state;
     static const struct {
@@ -638,6 +668,7 @@ int main(void) {
         cmocka_unit_test(test_unfinished_request),
         cmocka_unit_test(test_bytes_on_an_idle_connection),
         cmocka_unit_test(test_idle_connection_that_ends),
+        cmocka_unit_test(test_interims_that_come_together),
         cmocka_unit_test(test_reused_connection_that_ends),
         cmocka_unit_test(test_what_may_not_be_tried_again),
         cmocka_unit_test(test_surplus_never_answers_the_next_call),

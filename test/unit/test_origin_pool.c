@@ -622,6 +622,7 @@ static const struct {
     {NULL, OK "Content-Length: 5\r\n\r\nhe", "head 200 5\n"},
     {NULL, OK "\r\nhe", "head 200 -1\n"},
     {"interim", "HTTP/1.1 103 x\r\n\r\n" HI, "interim 103\n"},
+    {"interims", "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 103 x\r\n\r\n", "interim 103\ninterim 103\n"},
     {"head", HI, "head 200 2\n"},
     {"head", OK "Content-Length: 0\r\n\r\n", "head 200 0 end\n"},
     {"head", "HTTP/1.1 204 x\r\n\r\nHTTP/1.1 200 evil\r\n\r\n", "head 204 0 end\n"},

@@ -156,7 +156,7 @@ static const struct {
     {plain, "accept", "*/*", "HEAD", 200, "method:2", 0},
     {"[{origin: app, push: off}]", "accept", "*/*", "GET", 200, "off:2", 0},
     {"[{origin: app, push: {max_per_page: 1}}]", "accept", "*/*", "GET", 200, "too_many:1", 1},
-    {plain, "accept-push-policy", "none", "GET", 200, "client:2", 0},
+    {plain, "accept-push-policy", "none", "GET", 200, "policy:2", 0},
     {plain, "authorization", "Basic eA==", "GET", 200, "credentials:2", 0},
     {"[{origin: app, push: {credentials: all}}]", "authorization", "Basic eA==", "GET", 200, "", 2},
     // One connection from another proxy carries many people.
@@ -590,7 +590,7 @@ static void test_story_names_every_reason(void **state) {
     answer(scene_call(&s, 1),
            "link: </a>; rel=preload, </b>; rel=preload; nopush, <//x.example/c>; rel=preload, "
            "<a b>; rel=preload, </>; rel=preload, </a>; rel=preload, <//y>; rel=preconnect");
-    assert_skipped(stream, "nopush:1,hint_only:1,bad_url:1,other_site:1,self:1,repeated:1");
+    assert_skipped(stream, "bad_url:1,self:1,repeated:1,nopush:1,hint_only:1,other_site:1");
     assert_int_equal(stream->story.promised, 1);
     scene_close(&s);
 }
