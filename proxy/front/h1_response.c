@@ -3,7 +3,7 @@
 
 #include "base/ensure.h"
 
-static void drop_interim(struct exchange *x, const struct response_head *head);
+static void write_interim(struct exchange *x, const struct response_head *head);
 static void write_head(struct exchange *x, const struct response_head *head);
 static int64_t absent_length(const struct response_head *head);
 static enum h1_framing choose_framing(const struct h1_session *session,
@@ -17,7 +17,7 @@ static struct buffer *output(struct h1_session *session);
 
 // No promises: they are HTTP/2's.
 const struct exchange_front_ops h1_response_ops = {
-    .interim = drop_interim,
+    .interim = write_interim,
     .head = write_head,
     .body = write_body,
     .finish = write_end,
@@ -31,10 +31,15 @@ void h1_response_continue(struct h1_session *session) {
     h1_session_mark(session);
 }
 
-// Old HTTP/1 clients take a 103 for the answer (RFC 8297 section 3), and the next one for that of
-// the next request; so nobody gets any.
-static void drop_interim(struct exchange *x, const struct response_head *head) {
-    (void)x, (void)head;
+// HTTP/1.0 knows none (RFC 9110 section 15.2). Whether a client of HTTP/1.1 is to be trusted with
+// them, the handler decides: old ones take a 103 for the answer (RFC 8297 section 3).
+static void write_interim(struct exchange *x, const struct response_head *head) {
+    struct h1_session *session = x->front_user;
+    ensure(session->response == H1_RESPONSE_WAITING);
+    if (session->base.client.protocol == PROTOCOL_HTTP_1_1) {
+        h1_writer_response(output(session), head, H1_FRAMING_NONE, PROTOCOL_HTTP_1_1, true);
+        h1_session_mark(session);
+    }
 }
 
 static void write_head(struct exchange *x, const struct response_head *head) {

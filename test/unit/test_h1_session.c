@@ -569,22 +569,38 @@ static void test_misdirected(void **state) {
 
 // --- responses ----------------------------------------------------------------------------------
 
-static void test_interim_responses_are_not_sent(void **state) {
+static void test_interim_responses(void **state) {
     struct fixture *f = *state;
-    f->fake.answer = FAKE_ANSWER_NEVER;
-    start_session(f, SLICE_EMPTY);
-    feed(f, GET);
-    struct response_head hints = {.status = 103};
-    headers_init(&hints.headers, f->fake.x->arena);
-    exchange_send_interim(f->fake.x, &hints);
-    settle(f);
-    assert_nothing_taken(f);
-    assert_int_equal(exchange_promise_room(f->fake.x), 0);
-    assert_null(exchange_promise(f->fake.x, &f->fake.x->request, PRIORITY_DEFAULT));
-    fake_handler_answer(&f->fake, f->fake.x);
-    settle(f);
-    assert_int_equal(take_reply(f).status, 200);
-    buffer_finish(&f->fake.record);
+    static const struct {
+        const char *request;
+        const char *wanted;
+    } rows[] = {
+        {GET, "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"},
+        {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        f->fake.answer = FAKE_ANSWER_NEVER;
+        start_session(f, SLICE_EMPTY);
+        feed(f, rows[i].request);
+        struct response_head hints = {.status = 103};
+        headers_init(&hints.headers, f->fake.x->arena);
+        headers_add_id(&hints.headers, HEADER_LINK, SLICE("</a.css>; rel=preload"));
+        exchange_send_interim(f->fake.x, &hints);
+        settle(f);
+        struct slice sent = buffer_peek(fake_conn_taken(f->conn));
+        assert_true(slice_equal(sent, slice_of_text(rows[i].wanted)));
+        buffer_consume(fake_conn_taken(f->conn), sent.length);
+        assert_int_equal(exchange_promise_room(f->fake.x), 0);
+        assert_null(exchange_promise(f->fake.x, &f->fake.x->request, PRIORITY_DEFAULT));
+        fake_handler_answer(&f->fake, f->fake.x);
+        settle(f);
+        assert_int_equal(take_reply(f).status, 200);
+        buffer_finish(&f->fake.record);
+        if (i == 0) {
+            close_conn(f);
+            open_conn(f);
+        }
+    }
 }
 
 static void test_faults_before_the_head_are_answered(void **state) {
@@ -1052,7 +1068,7 @@ int main(void) {
         TEST(test_heads_that_are_too_large),
         TEST(test_malformed_chunks),
         TEST(test_misdirected),
-        TEST(test_interim_responses_are_not_sent),
+        TEST(test_interim_responses),
         TEST(test_faults_before_the_head_are_answered),
         TEST(test_cut_responses),
         TEST(test_big_responses_are_never_held_whole),
