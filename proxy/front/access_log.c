@@ -140,6 +140,7 @@ static void write_json(struct access_log *log, const struct exchange *x) {
         json_slice(out, SLICE(",\"page\":"), x->page_path);
     }
     json_number(out, SLICE(",\"promised\":"), x->story.promised);
+    json_number(out, SLICE(",\"hinted\":"), x->story.hinted);
     json_counts(out, SLICE(",\"skipped\":"), x->story.skipped);
     if (x->fault != FAULT_NONE) {
         json_slice(out, SLICE(",\"fault\":"), slice_of_text(fault_name(x->fault)));
@@ -272,6 +273,9 @@ static void write_text(struct access_log *log, const struct exchange *x) {
     }
     if (story->promised > 0) {
         append_format(out, " promised=%u", story->promised);
+    }
+    if (story->hinted > 0) {
+        append_format(out, " hinted=%u", story->hinted);
     }
     if (story->skipped.length > 0) {
         append_text(out, " skipped=");

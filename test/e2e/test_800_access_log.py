@@ -19,7 +19,7 @@ FIELDS = {
     "time": str, "client": str, "conn": str, "stream": int, "protocol": str, "tls": bool,
     "method": str, "authority": str, "path": str, "status": int, "request_bytes": int,
     "response_bytes": int, "duration_ms": int, "origin_ms": int, "origin": str, "reused": bool,
-    "retried": bool, "promised": int, "skipped": dict,
+    "retried": bool, "promised": int, "hinted": int, "skipped": dict,
 }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ static void test_json_of_a_plain_exchange(void **state) {
                                         .origin_reused = true,
                                         .origin_head_ms = 7,
                                         .promised = 2,
+                                        .hinted = 4,
                                         .skipped = SLICE("nopush:1,already:30")};
     access_log_write(f.log, &f.x);
     char *text = fixture_close(&f);
@@ -77,7 +78,7 @@ static void test_json_of_a_plain_exchange(void **state) {
               "\"stream\":5,\"protocol\":\"HTTP/2\",\"tls\":true,\"method\":\"GET\","
               "\"authority\":\"example.org\",\"path\":\"/\",\"status\":200,\"request_bytes\":12,"
               "\"response_bytes\":18446744073709551615,\"duration_ms\":12,\"origin_ms\":7,"
-              "\"origin\":\"app\",\"reused\":true,\"retried\":false,\"promised\":2,"
+              "\"origin\":\"app\",\"reused\":true,\"retried\":false,\"promised\":2,\"hinted\":4,"
               "\"skipped\":{\"nopush\":1,\"already\":30}}\n");
     free(text);
 }
@@ -101,7 +102,8 @@ static void test_json_of_a_failed_push(void **state) {
               "\"stream\":0,\"protocol\":\"HTTP/1.1\",\"tls\":false,\"method\":\"\","
               "\"authority\":\"\",\"path\":\"\",\"status\":0,\"request_bytes\":0,"
               "\"response_bytes\":0,\"duration_ms\":12,\"origin_ms\":0,\"origin\":\"\","
-              "\"reused\":false,\"retried\":true,\"page\":\"/index?a=\\\"b\\\"\",\"promised\":0,"
+              "\"reused\":false,\"retried\":true,\"page\":\"/"
+              "index?a=\\\"b\\\"\",\"promised\":0,\"hinted\":0,"
               "\"skipped\":{},\"fault\":\"origin_timeout\"}\n");
     free(text);
 }
@@ -186,17 +188,18 @@ static void test_text(void **state) {
                                         .origin_reused = true,
                                         .is_retried = true,
                                         .promised = 2,
+                                        .hinted = 4,
                                         .skipped = SLICE("nopush:1")};
     f.x.fault = FAULT_CLIENT_RESET;
     access_log_write(f.log, &f.x);
     char *text = fixture_close(&f);
-    assert_string_equal(text,
-                        "1994-11-06T08:49:37.042Z c17/0 127.0.0.1 HTTP/2+tls \"GET "
-                        "example.org/\" 200 in=0 out=0 ms=12\n"
-                        "1994-11-06T08:49:37.042Z c17/2 127.0.0.1 HTTP/2+tls \"GET "
-                        "example.org/a\\x22\\x20\\x0a\\xc3\\xa9\" 200 in=0 out=0 ms=12 origin=app "
-                        "origin_ms=7 reused retried page=/page promised=2 skipped=nopush:1 "
-                        "fault=client_reset\n");
+    assert_string_equal(
+        text, "1994-11-06T08:49:37.042Z c17/0 127.0.0.1 HTTP/2+tls \"GET "
+              "example.org/\" 200 in=0 out=0 ms=12\n"
+              "1994-11-06T08:49:37.042Z c17/2 127.0.0.1 HTTP/2+tls \"GET "
+              "example.org/a\\x22\\x20\\x0a\\xc3\\xa9\" 200 in=0 out=0 ms=12 origin=app "
+              "origin_ms=7 reused retried page=/page promised=2 hinted=4 skipped=nopush:1 "
+              "fault=client_reset\n");
     free(text);
 }
 
