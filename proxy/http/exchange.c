@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 
 static void tell_closed(struct exchange *x);
+static bool may_promise(const struct exchange *x);
 static void set_response(struct exchange *x, enum exchange_response next);
 static bool is_over(const struct exchange *x);
 static bool may_receive(const struct exchange *x);
@@ -104,7 +105,7 @@ void exchange_send_interim(struct exchange *x, const struct response_head *head)
 
 struct exchange *exchange_promise(struct exchange *x, const struct request_head *request,
                                   struct priority priority) {
-    ensure(x->response_state == EXCHANGE_RESPONSE_WAITING && !x->is_promised);
+    ensure(may_promise(x));
     return x->front->promise != NULL ? x->front->promise(x, request, priority) : NULL;
 }
 
@@ -154,9 +155,15 @@ size_t exchange_room(const struct exchange *x) {
     return x->response_state == EXCHANGE_RESPONSE_CLOSED ? 0 : x->front->room(x);
 }
 
+// Before the end of the response (RFC 9113 section 6.6), and never from a promise.
+static bool may_promise(const struct exchange *x) {
+    bool is_open = x->response_state == EXCHANGE_RESPONSE_WAITING ||
+                   x->response_state == EXCHANGE_RESPONSE_BODY;
+    return is_open && !x->is_promised;
+}
+
 unsigned exchange_promise_room(const struct exchange *x) {
-    bool may_promise = x->response_state == EXCHANGE_RESPONSE_WAITING && !x->is_promised;
-    return may_promise && x->front->promise_room != NULL ? x->front->promise_room(x) : 0;
+    return may_promise(x) && x->front->promise_room != NULL ? x->front->promise_room(x) : 0;
 }
 
 // --- states -----------------------------------------------------------------------------------

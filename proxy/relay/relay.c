@@ -168,6 +168,7 @@ static void on_origin_head(void *user, const struct response_head *head) {
     }
     relay_push_at_head(r, &response);
     relay_visitor_mark(r, &response);
+    relay_event_open(r, &response);
     exchange_send_head(x, &response);
 }
 
@@ -179,6 +180,7 @@ static void give_up(struct relay_exchange *r, enum fault fault) {
 
 static void on_origin_body(void *user, struct slice bytes) {
     struct relay_exchange *r = user;
+    relay_event_watch(r, bytes);
     exchange_send_body(r->exchange, bytes);
 }
 
@@ -235,6 +237,7 @@ static void on_closed(struct exchange *x, enum fault fault) {
         origin_call_cancel(r->call);
         r->call = NULL;
     }
+    relay_event_close(r);
     relay_push_on_closed(r, fault);
     r->relay->exchanges--;
 }

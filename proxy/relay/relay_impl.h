@@ -3,6 +3,7 @@
 #ifndef OUTRIDER_RELAY_RELAY_IMPL_H
 #define OUTRIDER_RELAY_RELAY_IMPL_H
 
+#include "http/sse_reader.h"
 #include "origin/origin_call.h"
 #include "push/push_cookie.h"
 #include "push/push_diary.h"
@@ -38,6 +39,7 @@ struct relay_exchange {
     bool has_hinted;
     struct headers held; // of the origin's 103s that will go out as one
     unsigned held_hints; // candidates in them
+    struct sse_reader *events; // watched for promises; NULL: this response isn't
     // who has it already; `digest` is what the visitor's cookie said, NULL: it is not looked at
     struct push_visitor visitor;
     bool has_visitor;
@@ -59,6 +61,8 @@ void relay_push_at_request(struct relay_exchange *r);
 // These two may rewrite the head's Link fields.
 void relay_push_at_interim(struct relay_exchange *r, struct response_head *head);
 void relay_push_at_head(struct relay_exchange *r, struct response_head *head);
+// A Link value from the middle of the response; valid only now.
+void relay_push_at_event(struct relay_exchange *r, struct slice links);
 // A pushed response's head: may it go out? Remembers the URL when not.
 bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head *head);
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault);
@@ -73,6 +77,12 @@ void relay_hint_pass(struct relay_exchange *r, const struct response_head *head)
 void relay_hint_flush(struct relay_exchange *r);
 // The final head is here: what is held is of no use any more.
 void relay_hint_drop(struct relay_exchange *r);
+
+// --- relay_event.c: promises from a running response --------------------------------------------
+void relay_event_open(struct relay_exchange *r, const struct response_head *head);
+// Bytes of the response, before they go on: a promise comes before what mentions it.
+void relay_event_watch(struct relay_exchange *r, struct slice bytes);
+void relay_event_close(struct relay_exchange *r);
 
 // --- relay_visitor.c: who has it already --------------------------------------------------------
 // Takes our own cookie out of the request, so that it is neither the origin's nor anybody's

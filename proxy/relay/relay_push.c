@@ -7,9 +7,13 @@
 #include "push/push_delivery.h"
 #include "relay_impl.h"
 
+static bool plan_moment(struct relay_exchange *r, enum push_moment moment,
+                        const struct response_head *head, struct push_plan *out_plan);
+static void open_question(struct relay_exchange *r, enum push_moment moment,
+                          const struct response_head *head, struct push_facts *facts,
+                          struct push_question *out_question);
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
-                      const struct response_head *head, struct push_plan *plan);
-static bool has_nothing_to_plan(const struct relay_exchange *r, const struct response_head *head);
+                      const struct push_plan *plan);
 static unsigned open_room(const struct relay_exchange *r);
 static void make_promise(struct relay_exchange *r, const struct push_promise *promise);
 static void rewrite_links(struct response_head *head, const struct push_plan *plan);
@@ -78,7 +82,10 @@ static void destroy_client(void *memory) {
 
 void relay_push_at_request(struct relay_exchange *r) {
     struct push_plan plan;
-    carry_out(r, PUSH_AT_REQUEST, NULL, &plan);
+    if (!plan_moment(r, PUSH_AT_REQUEST, NULL, &plan)) {
+        return;
+    }
+    carry_out(r, PUSH_AT_REQUEST, &plan);
     if (plan.hint_count > 0) { // behind the promises, which mention none of the same
         relay_hint_send(r, &plan);
     }
@@ -86,7 +93,10 @@ void relay_push_at_request(struct relay_exchange *r) {
 
 void relay_push_at_interim(struct relay_exchange *r, struct response_head *head) {
     struct push_plan plan;
-    carry_out(r, PUSH_AT_INTERIM, head, &plan);
+    if (!plan_moment(r, PUSH_AT_INTERIM, head, &plan)) {
+        return;
+    }
+    carry_out(r, PUSH_AT_INTERIM, &plan);
     r->held_hints += plan.outcomes[PUSH_REASON_HINTED];
     if (plan.has_rewritten_links) {
         rewrite_links(head, &plan);
@@ -95,71 +105,94 @@ void relay_push_at_interim(struct relay_exchange *r, struct response_head *head)
 
 void relay_push_at_head(struct relay_exchange *r, struct response_head *head) {
     struct push_plan plan;
-    carry_out(r, PUSH_AT_HEAD, head, &plan);
-    if (plan.has_rewritten_links) {
-        rewrite_links(head, &plan);
+    if (plan_moment(r, PUSH_AT_HEAD, head, &plan)) {
+        carry_out(r, PUSH_AT_HEAD, &plan);
+        if (plan.has_rewritten_links) {
+            rewrite_links(head, &plan);
+        }
     }
-    const struct exchange *x = r->exchange;
-    if (x->is_promised && r->route->push.is_marked) {
+    if (r->exchange->is_promised && r->route->push.is_marked) {
         headers_set_id(&head->headers, HEADER_X_HTTP2_PUSH, SLICE("pushed"));
     }
 }
 
-static void carry_out(struct relay_exchange *r, enum push_moment moment,
-                      const struct response_head *head, struct push_plan *plan) {
-    struct exchange *x = r->exchange;
-    const struct relay_client *client = client_of(x);
-    *plan = (struct push_plan){0};
-    if (has_nothing_to_plan(r, head)) {
-        return;
+// A stream may run for days: nothing of its plans stays, and each event is like a page of its own.
+void relay_push_at_event(struct relay_exchange *r, struct slice links) {
+    struct arena *arena = arena_create();
+    struct push_facts facts;
+    struct push_question question;
+    struct push_plan plan;
+    open_question(r, PUSH_AT_EVENT, NULL, &facts, &question);
+    question.event = links;
+    push_plan_make(&question, arena, &plan);
+    carry_out(r, PUSH_AT_EVENT, &plan);
+    arena_destroy(arena);
+}
+
+// False when there is nothing to plan: most responses.
+static bool plan_moment(struct relay_exchange *r, enum push_moment moment,
+                        const struct response_head *head, struct push_plan *out_plan) {
+    bool has_links = head != NULL && headers_has(&head->headers, HEADER_LINK);
+    if (!has_links && r->route->declared_push_count == 0 && r->route->declared_hint_count == 0 &&
+        r->learned.count == 0 && r->behaviour.count == 0) {
+        return false;
     }
-    const struct push_facts facts = {
+    struct push_facts facts;
+    struct push_question question;
+    open_question(r, moment, head, &facts, &question);
+    question.already_promised = r->exchange->story.promised;
+    question.used = r->used;
+    question.used_count = r->used_count;
+    push_plan_make(&question, r->exchange->arena, out_plan);
+    r->used = out_plan->used;
+    r->used_count = out_plan->used_count;
+    return true;
+}
+
+static void open_question(struct relay_exchange *r, enum push_moment moment,
+                          const struct response_head *head, struct push_facts *facts,
+                          struct push_question *out_question) {
+    const struct exchange *x = r->exchange;
+    const struct config_route *route = r->route;
+    const struct relay_client *client = client_of(x);
+    *facts = (struct push_facts){
         .fitness = find_fitness, .find_condition = relay_visitor_find_condition, .user = r};
-    struct push_question question = {
+    *out_question = (struct push_question){
         .moment = moment,
         .request = &x->request,
         .response = head,
-        .policy = &r->route->push,
-        .declared = r->route->declared_push,
-        .declared_count = x->is_promised ? 0 : r->route->declared_push_count,
-        .declared_hints = r->route->declared_hint,
-        .declared_hint_count = x->is_promised ? 0 : r->route->declared_hint_count,
+        .policy = &route->push,
+        .declared = route->declared_push,
+        .declared_count = x->is_promised ? 0 : route->declared_push_count,
+        .declared_hints = route->declared_hint,
+        .declared_hint_count = x->is_promised ? 0 : route->declared_hint_count,
         .learned = r->learned.count > 0 ? &r->learned : NULL,
         .behaviour = r->behaviour.count > 0 ? &r->behaviour : NULL,
         .diary = client != NULL ? client->diary : NULL,
-        .facts = &facts,
+        .facts = facts,
         .visitor = r->has_visitor ? &r->visitor : NULL,
+        .is_promised = x->is_promised,
+        .is_behind_proxy = r->is_behind_proxy,
         .may_hint = relay_hint_may(r, moment),
         .has_hinted = r->has_hinted,
         .is_explained = r->relay->on_plan != NULL,
-        .is_promised = x->is_promised,
-        .is_behind_proxy = r->is_behind_proxy,
         .room = open_room(r),
-        .is_full = client != NULL && client->open_promises >= r->route->push.max_open,
-        .already_promised = x->story.promised,
-        .used = r->used,
-        .used_count = r->used_count,
+        .is_full = client != NULL && client->open_promises >= route->push.max_open,
     };
-    push_plan_make(&question, x->arena, plan);
-    r->used = plan->used;
-    r->used_count = plan->used_count;
+}
+
+static void carry_out(struct relay_exchange *r, enum push_moment moment,
+                      const struct push_plan *plan) {
     for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
         r->outcomes[i] += plan->outcomes[i];
     }
     relay_visitor_note_plan(r, plan);
     if (r->relay->on_plan != NULL) {
-        r->relay->on_plan(r->relay->user, x, moment, plan);
+        r->relay->on_plan(r->relay->user, r->exchange, moment, plan);
     }
     for (size_t i = 0; i < plan->promise_count; i++) {
         make_promise(r, &plan->promises[i]);
     }
-}
-
-// Most responses: no Link, nothing declared, nothing learned.
-static bool has_nothing_to_plan(const struct relay_exchange *r, const struct response_head *head) {
-    return r->route->declared_push_count == 0 && r->route->declared_hint_count == 0 &&
-           r->learned.count == 0 && r->behaviour.count == 0 &&
-           (head == NULL || !headers_has(&head->headers, HEADER_LINK));
 }
 
 // What the client's limits and our own leave on this connection.
