@@ -70,8 +70,11 @@ void relay_hint_flush(struct relay_exchange *r) {
 }
 
 void relay_hint_drop(struct relay_exchange *r) {
+    uint64_t *counts = r->relay->memory->counts.outcomes;
     r->outcomes[PUSH_REASON_HINTED] -= r->held_hints;
     r->outcomes[PUSH_REASON_TOO_LATE] += r->held_hints;
+    counts[PUSH_REASON_HINTED] -= r->held_hints;
+    counts[PUSH_REASON_TOO_LATE] += r->held_hints;
     r->held_hints = 0;
 }
 
@@ -79,6 +82,7 @@ static void send(struct relay_exchange *r, const struct headers *headers) {
     const struct response_head head = {
         .status = 103, .headers = *headers, .content_length = BODY_NONE};
     r->has_hinted = true;
+    r->relay->memory->counts.hints_sent++;
     exchange_send_interim(r->exchange, &head);
 }
 

@@ -183,9 +183,12 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
 
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
                       const struct push_plan *plan) {
+    struct push_counts *counts = &r->relay->memory->counts;
     for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
         r->outcomes[i] += plan->outcomes[i];
+        counts->outcomes[i] += plan->outcomes[i];
     }
+    counts->ignored_elements += plan->ignored_elements;
     relay_visitor_note_plan(r, plan);
     if (r->relay->on_plan != NULL) {
         r->relay->on_plan(r->relay->user, r->exchange, moment, plan);
@@ -262,6 +265,7 @@ bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head
     if (push_delivery_is_fit(head, r->page_had_credentials, r->promise_has_credentials)) {
         return true;
     }
+    r->relay->memory->counts.taken_back++;
     push_unfit_add(r->relay->memory->unfit, x->request.authority, x->request.path,
                    head->status < 400, exchange_now(x));
     push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
@@ -293,6 +297,7 @@ static void note_outcome(struct relay_exchange *r, enum fault fault) {
         return;
     }
     push_diary_note_outcome(diary, was_refused);
+    r->relay->memory->counts.resets += was_refused;
     if (!was_refused || !push_diary_is_refusing(diary)) {
         push_unfit_note_outcome(r->relay->memory->unfit, request->authority, request->path,
                                 was_refused, exchange_now(r->exchange));

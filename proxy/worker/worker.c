@@ -51,6 +51,7 @@ static void hear(void *argument);
 static void save(void *argument);
 static bool post(struct worker *worker, void (*function)(void *argument), void *argument);
 static void end_posts(struct worker *worker);
+static void report(const struct worker *worker);
 static void drain(void *argument);
 static void on_drained(void *user);
 static void abort_all(void *argument);
@@ -84,6 +85,7 @@ static void run(void *argument) {
     end_posts(worker);
     loop_finish(loop);
     ensure(worker->relay.exchanges == 0);
+    report(worker);
     push_memory_finish(&worker->memory);
     free(worker->listeners);
     arena_finish_thread();
@@ -253,6 +255,13 @@ static void end_posts(struct worker *worker) {
     uv_mutex_lock(&worker->end_lock);
     worker->has_ended = true;
     uv_mutex_unlock(&worker->end_lock);
+}
+
+static void report(const struct worker *worker) {
+    char text[1024];
+    push_memory_describe(&worker->memory, text, sizeof(text));
+    log_info("worker", "-", "ended index=%u pages_learned=%u%s", worker->options.index,
+             push_learn_stats(worker->memory.learn)->confirmed, text);
 }
 
 static void drain(void *argument) {
