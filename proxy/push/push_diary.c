@@ -42,6 +42,7 @@ static void judge(struct push_diary *diary);
 static uint16_t *find(struct push_diary *diary, uint64_t hash);
 static const struct entry *look(const struct push_diary *diary, uint64_t hash);
 static struct entry *insert(struct push_diary *diary, uint64_t hash);
+static unsigned age_of(const struct push_diary *diary, uint16_t place);
 static void unlink_entry(struct push_diary *diary, uint16_t *link);
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path);
 
@@ -63,6 +64,9 @@ void push_diary_add(struct push_diary *diary, struct slice authority, struct sli
     struct entry before = {0};
     uint16_t *link = find(diary, hash);
     if (*link != NO_ENTRY) {
+        if (age_of(diary, *link) < PUSH_DIARY_ENTRIES / 2) {
+            return; // young enough: what is asked for again and again does not age the others
+        }
         before = diary->entries[*link];
         unlink_entry(diary, link);
     }
@@ -154,6 +158,12 @@ static const struct entry *look(const struct push_diary *diary, uint64_t hash) {
         place = diary->entries[place].next;
     }
     return place != NO_ENTRY ? &diary->entries[place] : NULL;
+}
+
+// How many were written after it.
+static unsigned age_of(const struct push_diary *diary, uint16_t place) {
+    unsigned newest = diary->oldest + PUSH_DIARY_ENTRIES - 1U;
+    return (newest - place) % PUSH_DIARY_ENTRIES;
 }
 
 // A hash that is not there yet; the oldest entry leaves.

@@ -83,12 +83,25 @@ static void test_a_left_place_is_nobodys(void **state) {
     (void)state;
     struct push_diary *diary = push_diary_create(12);
     push_diary_add(diary, site, SLICE("/x"));
-    push_diary_add(diary, site, SLICE("/a"));
-    push_diary_add(diary, site, SLICE("/x"));
-    for (unsigned i = 0; i < PUSH_DIARY_ENTRIES - 2; i++) {
+    for (unsigned i = 0; i < PUSH_DIARY_ENTRIES / 2; i++) {
         push_diary_add(diary, site, number_path(i));
+    }
+    push_diary_add(diary, site, SLICE("/x"));
+    for (unsigned i = 0; i < PUSH_DIARY_ENTRIES - 1; i++) {
+        push_diary_add(diary, site, number_path(1000 + i));
         assert_true(push_diary_has(diary, site, SLICE("/x")));
     }
+    push_diary_destroy(diary);
+}
+
+static void test_asked_for_again_and_again_ages_nothing(void **state) {
+    (void)state;
+    struct push_diary *diary = push_diary_create(13);
+    push_diary_add(diary, site, SLICE("/style.css"));
+    for (unsigned i = 0; i < 1000; i++) {
+        push_diary_add(diary, site, SLICE("/poll"));
+    }
+    assert_true(push_diary_has(diary, site, SLICE("/style.css")));
     push_diary_destroy(diary);
 }
 
@@ -336,6 +349,7 @@ int main(void) {
         cmocka_unit_test(test_all_lengths),
         cmocka_unit_test(test_oldest_ages_out),
         cmocka_unit_test(test_added_again_is_young),
+        cmocka_unit_test(test_asked_for_again_and_again_ages_nothing),
         cmocka_unit_test(test_like_a_list),
         cmocka_unit_test(test_stop_rule),
         cmocka_unit_test(test_late_refusals),
