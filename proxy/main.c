@@ -9,6 +9,7 @@
 #include "base/ensure.h"
 #include "config/config.h"
 #include "config/config_yaml.h"
+#include "worker/explain.h"
 #include "worker/generation.h"
 #include "worker/server.h"
 
@@ -21,24 +22,31 @@ enum flag {
     OPTION_KEY,
     OPTION_WORKERS,
     OPTION_ORIGIN_TIMEOUT,
+    OPTION_CLIENT,
     OPTION_VERSION,
 };
 
+enum verb { VERB_RUN, VERB_CHECK, VERB_EXPLAIN };
+
 struct command {
+    enum verb verb;
+    struct explain_options explain;
     const char *file;
     struct config_flags flags;
     const char **listen;
     bool has_flags;
-    bool is_check;
 };
 
 static bool parse(int count, char **words, struct command *command, int *out_exit);
+static enum verb parse_verb(const char *word);
 static bool parse_flags(int count, char **words, struct command *command, int *out_exit);
 static const char **text_flag(struct command *command, int option);
 static void add_listen(struct command *command, const char *value);
+static bool parse_arguments(int count, char **words, struct command *command, int *out_exit);
 static int usage_error(const char *text, const char *word);
 static struct config *read_config(const struct command *command, struct config_errors *errors);
 static int check(struct config *take_config, struct config_errors *errors);
+static int explain(struct config *take_config, const struct explain_options *options);
 static int report(struct config_errors *errors);
 static void print_help(FILE *out);
 
@@ -55,26 +63,28 @@ int main(int argc, char **argv) {
     if (config == NULL) {
         return report(&errors);
     }
-    if (command.is_check) {
+    switch (command.verb) {
+    case VERB_CHECK:
         return check(config, &errors);
+    case VERB_EXPLAIN:
+        return explain(config, &command.explain);
+    case VERB_RUN:
+        return server_run(config);
     }
-    return server_run(config);
+    unreachable();
 }
 
 // False when there is nothing to run; *out_exit then says how to leave.
 static bool parse(int count, char **words, struct command *command, int *out_exit) {
-    if (count > 1 && strcmp(words[1], "check") == 0) {
-        command->is_check = true;
+    command->verb = count > 1 ? parse_verb(words[1]) : VERB_RUN;
+    if (command->verb != VERB_RUN) {
         words[1] = words[0];
         words++;
         count--;
     }
     command->listen = alloc_zeroed((size_t)count, sizeof(command->listen[0]));
-    if (!parse_flags(count, words, command, out_exit)) {
-        return false;
-    }
-    if (optind < count) {
-        *out_exit = usage_error("unexpected argument", words[optind]);
+    if (!parse_flags(count, words, command, out_exit) ||
+        !parse_arguments(count, words, command, out_exit)) {
         return false;
     }
     if (command->file != NULL && command->has_flags) {
@@ -88,6 +98,13 @@ static bool parse(int count, char **words, struct command *command, int *out_exi
     return true;
 }
 
+static enum verb parse_verb(const char *word) {
+    if (strcmp(word, "check") == 0) {
+        return VERB_CHECK;
+    }
+    return strcmp(word, "explain") == 0 ? VERB_EXPLAIN : VERB_RUN;
+}
+
 static bool parse_flags(int count, char **words, struct command *command, int *out_exit) {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -97,6 +114,7 @@ static bool parse_flags(int count, char **words, struct command *command, int *o
         {"key", required_argument, NULL, OPTION_KEY},
         {"workers", required_argument, NULL, OPTION_WORKERS},
         {"origin-timeout", required_argument, NULL, OPTION_ORIGIN_TIMEOUT},
+        {"client", required_argument, NULL, OPTION_CLIENT},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -110,6 +128,9 @@ static bool parse_flags(int count, char **words, struct command *command, int *o
             break;
         case OPTION_LISTEN:
             add_listen(command, optarg);
+            break;
+        case OPTION_CLIENT:
+            command->explain.client = optarg;
             break;
         case OPTION_VERSION:
             puts("outrider " OUTRIDER_VERSION);
@@ -141,6 +162,7 @@ static const char **text_flag(struct command *command, int option) {
     case OPTION_ORIGIN_TIMEOUT:
         return &command->flags.origin_timeout;
     case OPTION_LISTEN:
+    case OPTION_CLIENT:
     case OPTION_VERSION:
         break;
     }
@@ -150,6 +172,29 @@ static const char **text_flag(struct command *command, int option) {
 static void add_listen(struct command *command, const char *value) {
     command->listen[command->flags.listen_count++] = value;
     command->flags.listen = command->listen;
+}
+
+// What is no flag: the URL of explain.
+static bool parse_arguments(int count, char **words, struct command *command, int *out_exit) {
+    struct explain_options *options = &command->explain;
+    bool is_explain = command->verb == VERB_EXPLAIN;
+    if (is_explain && optind < count) {
+        options->url = words[optind++];
+    }
+    if (optind < count) {
+        *out_exit = usage_error("unexpected argument", words[optind]);
+        return false;
+    }
+    if (is_explain && options->url == NULL) {
+        *out_exit = usage_error("say which URL to explain", NULL);
+        return false;
+    }
+    if (!is_explain && options->client != NULL) {
+        *out_exit = usage_error("--client is for explain alone", NULL);
+        return false;
+    }
+    options->client = options->client != NULL ? options->client : "browser";
+    return true;
 }
 
 static int usage_error(const char *text, const char *word) {
@@ -175,6 +220,12 @@ static int check(struct config *take_config, struct config_errors *errors) {
     return is_good ? EXIT_CLEAN : report(errors);
 }
 
+static int explain(struct config *take_config, const struct explain_options *options) {
+    int code = explain_run(take_config, options);
+    config_destroy(take_config);
+    return code == EXIT_USAGE ? usage_error(NULL, NULL) : code;
+}
+
 static int report(struct config_errors *errors) {
     config_errors_print(errors, stderr);
     config_errors_finish(errors);
@@ -188,6 +239,9 @@ static void print_help(FILE *out) {
           "           [--workers N] [--origin-timeout 60s]\n"
           "  outrider -c FILE            run from a configuration file\n"
           "  outrider check -c FILE      print what is in force, or the errors\n"
+          "  outrider explain -c FILE URL [--client browser|push|FILE]\n"
+          "                              ask the origin for one page; print what would be\n"
+          "                              pushed and hinted, and why the rest would not\n"
           "  outrider --version | --help\n"
           "\n"
           "  --origin URL            http://HOST:PORT or unix:/PATH\n"
@@ -196,7 +250,12 @@ static void print_help(FILE *out) {
           "  --cert FILE --key FILE  PEM; without them a development certificate is made\n"
           "  --workers N             threads, one per core by default\n"
           "  --origin-timeout TIME   the origin's longest silence, 60s by default\n"
+          "  --client CLIENT         explain: browser (a navigation, the default), push (a\n"
+          "                          library that takes push) or a file of request header fields, "
+          "one\n"
+          "                          `Name: value` a line; with Sec-Fetch-Mode it takes no push\n"
           "\n"
-          "Exit codes: 0 clean stop, 1 configuration or start-up error, 2 usage.\n",
+          "Exit codes: 0 clean stop, 1 configuration or start-up error (explain: no route,\n"
+          "or the origin failed), 2 usage.\n",
           out);
 }
