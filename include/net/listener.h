@@ -25,6 +25,8 @@ bool listener_is_free(const char *host, uint16_t port, char *out_error, size_t o
 // may be NULL; the listener takes a reference of its own.
 struct listener *listener_open(struct loop *loop, int take_fd, struct tls_context *tls,
                                void (*on_accept)(void *user, struct conn *take_conn), void *user);
+// For conns accepted from now on. NULL: cleartext.
+void listener_set_tls(struct listener *listener, struct tls_context *tls);
 // Stops accepting at once; frees itself once the handles are closed, then on_closed (may be NULL).
 void listener_close(struct listener *listener, void (*on_closed)(void *user));
 

@@ -18,8 +18,8 @@
 
 struct origin_call;
 
-// In time order: on_interim* on_interims, once and again, on_head, on_body*, then on_end or on_fail,
-// exactly one of them, last.
+// In time order: (on_interim* on_interims)*, on_head, on_body*, then on_end or on_fail, exactly one
+// of them, last.
 // None of them runs before origin_call_start returns, and none after origin_call_cancel. Heads and
 // trailers live in the call's arena.
 struct origin_call_events {

@@ -17,8 +17,9 @@ struct origin_pool;
 struct origin_pool *origin_pool_create(struct loop *loop, const struct config *config,
                                        unsigned workers);
 // No call may be in flight. Idle connections are closed; the pool frees itself when the last one
-// is.
-void origin_pool_destroy(struct origin_pool *take_pool); // NULL is fine
+// is, and needs its configuration no more: then on_destroyed (may be NULL). A NULL pool is fine.
+void origin_pool_destroy(struct origin_pool *take_pool, void (*on_destroyed)(void *user),
+                         void *user);
 
 struct origin_pool_counts {
     unsigned idle, busy, dialing, waiting;

@@ -39,7 +39,7 @@ struct push_memory {
 void push_memory_init(struct push_memory *memory, const struct push_learn_limits *limits,
                       uint64_t seed);
 void push_memory_finish(struct push_memory *memory);
-// What isn't zero of the counts, by name: " promised=3 hinted=2 already=1". Cut when it doesn't fit.
+// What isn't zero of the counts, by name: " promised=3 hinted=2". Cut when it doesn't fit.
 void push_memory_describe(const struct push_memory *memory, char *out_text, size_t size);
 
 #endif

@@ -22,9 +22,11 @@ struct relay {
     const struct router *router;
     struct origin_pool *pool;
     struct push_memory *memory;
-    bool has_cookie;    // some route sets the cookie that tells who has what
-    bool notes_assets;  // some route needs to know what is known of resources
-    unsigned exchanges; // in flight
+    bool has_cookie;              // some route sets the cookie that tells who has what
+    bool notes_assets;            // some route needs to know what is known of resources
+    unsigned exchanges;           // in flight
+    void (*on_ended)(void *user); // once retired
+    void *ended_user;
     // The memory has records for other workers. May be NULL; called inside a callback of an
     // exchange, so it only marks.
     void (*on_learned)(void *user);
@@ -37,5 +39,9 @@ struct relay {
 // Everything is borrowed and must outlive the relay's exchanges.
 void relay_init(struct relay *relay, const struct config *config, const struct router *router,
                 struct origin_pool *pool, struct push_memory *memory);
+
+// No more exchanges begin. on_ended when the last one is over: at once, or inside its end, so it
+// only marks.
+void relay_retire(struct relay *relay, void (*on_ended)(void *user), void *user);
 
 #endif

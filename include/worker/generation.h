@@ -1,30 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // One loaded configuration with everything compiled from it: router, TLS contexts, listening
 // sockets. Built all or nothing on the main thread; immutable afterwards, so that workers read it
-// without a lock. Owner: the server. See also: worker/worker.h.
+// without a lock. Shared: counted references, from any thread. See also: worker/worker.h.
 #ifndef OUTRIDER_WORKER_GENERATION_H
 #define OUTRIDER_WORKER_GENERATION_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "config/config.h"
 #include "config/router.h"
 #include "net/tls_context.h"
+#include "push/push_digest.h"
 
 struct generation {
+    atomic_uint refs;
     struct config *config;
     struct router *router;
     unsigned workers;
     struct tls_context **tls; // one per listener, NULL where it is cleartext
     int *sockets;             // [listener * workers + worker]; -1 once handed over
     uint16_t *ports;          // one per listener: what the kernel chose when 0 was asked for
+    // One per listener: that of the generation before which listens there; SIZE_MAX: none.
+    size_t *previous;
+    struct push_digest_key digest_key; // all workers and, with a key file, all machines have it
 };
 
 // NULL with errors when anything is wrong; nothing is left open then. Owns take_config either way.
+// `previous` is the one in force, whose sockets and random keys are kept where they serve; NULL at
+// the start. The caller has the only reference.
 struct generation *generation_build(struct config *take_config, unsigned workers,
+                                    const struct generation *previous,
                                     struct config_errors *errors);
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation **generation); // clears the pointer; NULL inside is fine
 // Loads every certificate with its key, opens no socket: what `outrider check` needs.
 bool generation_check_certificates(const struct config *config, struct config_errors *errors);
-void generation_destroy(struct generation *generation); // NULL is fine
 
 #endif

@@ -9,18 +9,16 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
-#include "push/push_digest.h"
 #include "worker/generation.h"
 
 struct worker;
 
 struct worker_options {
-    struct generation *generation; // borrowed; the worker takes its sockets out of it
+    struct generation *generation; // the first; the worker takes its sockets out of it
     unsigned index;
     struct log_sink *access_sink; // borrowed, NULL: no access log
     uint64_t seed;                // random, the same for all
-    struct push_digest_key digest_key;
-    struct slice learned; // text of the state file, borrowed until worker_join; empty: none
+    struct slice learned;         // text of the state file, borrowed until worker_join; empty: none
     // Called on the worker's thread: records for the other workers' memory; all that it has
     // learned, as the state file's text (asked for by worker_save, and at its end).
     void (*on_records)(void *user, unsigned index, struct buffer *take_records);
@@ -31,6 +29,8 @@ struct worker_options {
 };
 
 struct worker *worker_create(const struct worker_options *options);
+// From now on serves another generation: new exchanges begin on it, those under way end on theirs.
+void worker_apply(struct worker *worker, struct generation *generation);
 // What other workers have learned. Copied.
 void worker_tell(struct worker *worker, struct slice records);
 // Asks for on_learned.

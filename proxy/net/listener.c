@@ -150,6 +150,11 @@ struct listener *listener_open(struct loop *loop, int take_fd, struct tls_contex
     return listener;
 }
 
+void listener_set_tls(struct listener *listener, struct tls_context *tls) {
+    tls_context_unref(&listener->tls);
+    listener->tls = tls != NULL ? tls_context_ref(tls) : NULL;
+}
+
 static void start_accepting(struct listener *listener) {
     ensure(uv_poll_start(&listener->poll, UV_READABLE, on_readable) == 0);
 }

@@ -38,6 +38,8 @@ struct origin_pool {
     uint64_t opened, reused, retried;
     bool is_destroyed; // waits for open_conns and the timer
     bool is_timer_closed;
+    void (*on_destroyed)(void *user);
+    void *user;
 };
 
 enum origin_call_state {

@@ -303,12 +303,15 @@ static bool sweep_origin(struct origin *origin, uint64_t now) {
 
 // --- the end -------------------------------------------------------------------------------------
 
-void origin_pool_destroy(struct origin_pool *take_pool) {
+void origin_pool_destroy(struct origin_pool *take_pool, void (*on_destroyed)(void *user),
+                         void *user) {
     struct origin_pool *pool = take_pool;
     if (pool == NULL) {
         return;
     }
     pool->is_destroyed = true;
+    pool->on_destroyed = on_destroyed;
+    pool->user = user;
     for (size_t i = 0; i < pool->origin_count; i++) {
         struct origin *origin = &pool->origins[i];
         ensure(origin->busy_count == 0 && origin->dialing_count == 0);
@@ -333,8 +336,13 @@ static void on_timer_closed(struct timer *timer) {
 
 static void free_when_done(struct origin_pool *pool) {
     if (pool->is_destroyed && pool->is_timer_closed && pool->open_conns == 0) {
+        void (*on_destroyed)(void *user) = pool->on_destroyed;
+        void *user = pool->user;
         free(pool->origins);
         free(pool);
+        if (on_destroyed != NULL) {
+            on_destroyed(user);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ static void on_origin_end(void *user, const struct headers *trailers);
 static void on_origin_fail(void *user, enum fault fault);
 static bool may_retry(const struct relay_exchange *r);
 static void on_closed(struct exchange *x, enum fault fault);
+static void check_ended(struct relay *relay);
 
 static const struct exchange_handler_ops handler_ops = {
     .start = start,
@@ -240,4 +241,17 @@ static void on_closed(struct exchange *x, enum fault fault) {
     relay_event_close(r);
     relay_push_on_closed(r, fault);
     r->relay->exchanges--;
+    check_ended(r->relay);
+}
+
+void relay_retire(struct relay *relay, void (*on_ended)(void *user), void *user) {
+    relay->on_ended = on_ended;
+    relay->ended_user = user;
+    check_ended(relay);
+}
+
+static void check_ended(struct relay *relay) {
+    if (relay->on_ended != NULL && relay->exchanges == 0) {
+        relay->on_ended(relay->ended_user);
+    }
 }

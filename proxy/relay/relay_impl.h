@@ -37,8 +37,8 @@ struct relay_exchange {
     unsigned outcomes[PUSH_REASON_COUNT];
     struct push_hint_client hint_client;
     bool has_hinted;
-    struct headers held; // of the origin's 103s that will go out as one
-    unsigned held_hints; // candidates in them
+    struct headers held;       // of the origin's 103s that will go out as one
+    unsigned held_hints;       // candidates in them
     struct sse_reader *events; // watched for promises; NULL: this response isn't
     // who has it already; `digest` is what the visitor's cookie said, NULL: it is not looked at
     struct push_visitor visitor;

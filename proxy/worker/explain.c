@@ -401,7 +401,7 @@ static void on_end(struct loop_task *task) {
         asker->client.memory_destroy(asker->client.memory);
     }
     exchange_destroy(asker->exchange);
-    origin_pool_destroy(asker->pool);
+    origin_pool_destroy(asker->pool, NULL, NULL);
     loop_stop(&asker->loop);
 }
 

@@ -1,45 +1,130 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/generation.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "base/alloc.h"
+#include "base/ensure.h"
 #include "net/listener.h"
 
 static struct tls_context *load_certificates(const struct config *config, size_t index,
                                              struct config_errors *errors);
+static bool make_digest_key(struct generation *generation, const struct generation *previous,
+                            struct config_errors *errors);
+static size_t find_previous(const struct generation *generation, size_t index,
+                            const struct generation *previous);
+static struct tls_context *keep_own_certificate(const struct generation *generation, size_t index,
+                                                const struct generation *previous);
 static void open_sockets(struct generation *generation, size_t index, struct config_errors *errors);
+static void destroy(struct generation *generation);
 static int open_one(const struct config_listener *listener, unsigned worker, uint16_t *port,
                     char *out_error, size_t out_error_size);
 
 struct generation *generation_build(struct config *take_config, unsigned workers,
+                                    const struct generation *previous,
                                     struct config_errors *errors) {
     struct generation *generation = alloc_new(struct generation);
+    atomic_init(&generation->refs, 1);
     size_t listeners = take_config->listener_count;
     generation->config = take_config;
     generation->workers = workers;
     generation->router = router_create(take_config);
     generation->tls = alloc_zeroed(listeners, sizeof(generation->tls[0]));
     generation->ports = alloc_zeroed(listeners, sizeof(generation->ports[0]));
+    generation->previous = alloc_zeroed(listeners, sizeof(generation->previous[0]));
     generation->sockets = alloc_zeroed(listeners * workers, sizeof(int));
     for (size_t i = 0; i < listeners * workers; i++) {
         generation->sockets[i] = -1;
     }
     size_t errors_before = errors->count;
+    make_digest_key(generation, previous, errors);
     for (size_t i = 0; i < listeners; i++) {
+        generation->previous[i] = find_previous(generation, i, previous);
         if (take_config->listeners[i].is_tls) {
+            generation->tls[i] = keep_own_certificate(generation, i, previous);
+        }
+        if (take_config->listeners[i].is_tls && generation->tls[i] == NULL) {
             generation->tls[i] = load_certificates(take_config, i, errors);
         }
     }
     for (size_t i = 0; i < listeners && errors->count == errors_before; i++) {
-        open_sockets(generation, i, errors);
+        if (generation->previous[i] == SIZE_MAX) {
+            open_sockets(generation, i, errors);
+        } else {
+            generation->ports[i] = previous->ports[generation->previous[i]];
+        }
     }
     if (errors->count > errors_before) {
-        generation_destroy(generation);
+        destroy(generation);
         return NULL;
     }
     return generation;
+}
+
+// From the file, so that it is the same on all machines behind one name and after a restart.
+static bool make_digest_key(struct generation *generation, const struct generation *previous,
+                            struct config_errors *errors) {
+    enum { MAX_KEY_BYTES = 4096, RANDOM_BYTES = 16 };
+    const char *path = generation->config->digest.key_file;
+    char text[MAX_KEY_BYTES];
+    if (path == NULL && previous != NULL && previous->config->digest.key_file == NULL) {
+        generation->digest_key = previous->digest_key;
+        return true;
+    }
+    if (path == NULL) {
+        ensure(uv_random(NULL, NULL, text, RANDOM_BYTES, 0, NULL) == 0);
+        push_digest_key_from_bytes((const unsigned char *)text, &generation->digest_key);
+        return true;
+    }
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, sizeof(text), file) : 0;
+    const char *file_name = generation->config->file;
+    bool is_read = file != NULL && !ferror(file);
+    bool is_good = is_read && push_digest_key_from_text(slice_trim(slice_of(text, length)),
+                                                        &generation->digest_key);
+    if (!is_read) {
+        config_errors_add(errors, file_name, 0, 0, "digest.key_file", "can't read %s: %s", path,
+                          strerror(errno));
+    } else if (!is_good) {
+        config_errors_add(errors, file_name, 0, 0, "digest.key_file", "%s is empty", path);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return is_good;
+}
+
+// The one that was made for want of another, so that a reload changes nothing for who accepted it.
+static struct tls_context *keep_own_certificate(const struct generation *generation, size_t index,
+                                                const struct generation *previous) {
+    size_t old = generation->previous[index];
+    bool is_own = old != SIZE_MAX && generation->config->listeners[index].certificate_count == 0 &&
+                  previous->config->listeners[old].certificate_count == 0 &&
+                  previous->tls[old] != NULL;
+    return is_own ? tls_context_ref(previous->tls[old]) : NULL;
+}
+
+// The same address and port: its sockets are kept, so that no connection is refused meanwhile.
+static size_t find_previous(const struct generation *generation, size_t index,
+                            const struct generation *previous) {
+    const struct config_listener *listener = &generation->config->listeners[index];
+    size_t count = previous != NULL ? previous->config->listener_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct config_listener *other = &previous->config->listeners[i];
+        bool is_taken = false;
+        for (size_t j = 0; j < index; j++) {
+            is_taken |= generation->previous[j] == i;
+        }
+        if (!is_taken && strcmp(listener->host, other->host) == 0 &&
+            listener->port == other->port) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
 }
 
 bool generation_check_certificates(const struct config *config, struct config_errors *errors) {
@@ -110,10 +195,20 @@ static int open_one(const struct config_listener *listener, unsigned worker, uin
     return listener_socket(listener->host, port, out_error, out_error_size);
 }
 
-void generation_destroy(struct generation *generation) {
-    if (generation == NULL) {
-        return;
+struct generation *generation_ref(struct generation *generation) {
+    atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
+    return generation;
+}
+
+void generation_unref(struct generation **generation) {
+    struct generation *held = *generation;
+    *generation = NULL;
+    if (held != NULL && atomic_fetch_sub_explicit(&held->refs, 1, memory_order_acq_rel) == 1) {
+        destroy(held);
     }
+}
+
+static void destroy(struct generation *generation) {
     size_t listeners = generation->config->listener_count;
     for (size_t i = 0; i < listeners * generation->workers; i++) {
         if (generation->sockets[i] >= 0) {
@@ -127,6 +222,7 @@ void generation_destroy(struct generation *generation) {
     config_destroy(generation->config);
     free(generation->tls);
     free(generation->ports);
+    free(generation->previous);
     free(generation->sockets);
     free(generation);
 }

@@ -13,14 +13,20 @@
 #include "base/alloc.h"
 #include "base/ensure.h"
 #include "base/log.h"
+#include "config/config_yaml.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "worker/generation.h"
 #include "worker/learned.h"
+#include "worker/watch.h"
 #include "worker/worker.h"
 
 enum { ACCESS_LOG_BYTES = 8 * 1024 * 1024, SIGNALS = 4 };
 
+static const enum log_level levels[] = {[CONFIG_LEVEL_ERROR] = LOG_ERROR,
+                                        [CONFIG_LEVEL_WARN] = LOG_WARN,
+                                        [CONFIG_LEVEL_INFO] = LOG_INFO,
+                                        [CONFIG_LEVEL_DEBUG] = LOG_DEBUG};
 static const int stop_signals[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
 struct server {
@@ -32,8 +38,11 @@ struct server {
     uv_signal_t signals[SIGNALS];
     struct timer drain_timer;
     struct timer save_timer;
+    struct watch *watch;   // NULL: nothing to watch, or stopping
     struct buffer learned; // the state file's text as it was at the start
     bool is_draining;
+    unsigned reloads;
+    unsigned failed_reloads;
 };
 
 struct message { // from a worker
@@ -47,14 +56,16 @@ static unsigned worker_count(const struct config *config);
 static void raise_descriptor_limit(void);
 static void fit_connections(struct config *config);
 static bool open_access_log(struct server *server, struct config_errors *errors);
-static void start_workers(struct server *server, const struct push_digest_key *digest_key);
-static bool make_digest_key(const struct config *config, struct push_digest_key *out_key,
-                            struct config_errors *errors);
+static void start_workers(struct server *server);
 static void fill_random(void *bytes, size_t length);
 static void report_listeners(const struct server *server);
 static void watch_signals(struct server *server);
 static void on_signal(uv_signal_t *handle, int number);
 static void on_drain_expired(struct timer *timer);
+static void watch_files(struct server *server);
+static void on_files_changed(void *user);
+static void reload(struct server *server);
+static void warn_of_restart(const struct config *before, const struct config *config);
 static void on_save_timer(struct timer *timer);
 static void post_message(struct server *server, void (*function)(void *argument), unsigned index,
                          struct buffer *take_bytes);
@@ -71,19 +82,13 @@ int server_run(struct config *take_config) {
     signal(SIGPIPE, SIG_IGN);
     hold_signals(true);
     raise_descriptor_limit();
-    static const enum log_level levels[] = {[CONFIG_LEVEL_ERROR] = LOG_ERROR,
-                                            [CONFIG_LEVEL_WARN] = LOG_WARN,
-                                            [CONFIG_LEVEL_INFO] = LOG_INFO,
-                                            [CONFIG_LEVEL_DEBUG] = LOG_DEBUG};
     struct server server = {0};
-    server.generation = generation_build(take_config, worker_count(take_config), &errors);
+    server.generation = generation_build(take_config, worker_count(take_config), NULL, &errors);
     if (server.generation == NULL) {
         return fail(&errors);
     }
-    struct push_digest_key digest_key;
-    if (!make_digest_key(server.generation->config, &digest_key, &errors) ||
-        !open_access_log(&server, &errors)) {
-        generation_destroy(server.generation);
+    if (!open_access_log(&server, &errors)) {
+        generation_unref(&server.generation);
         return fail(&errors);
     }
     log_start(levels[server.generation->config->log.level]);
@@ -92,7 +97,8 @@ int server_run(struct config *take_config) {
     watch_signals(&server);
     hold_signals(false);
     learned_read(&server.generation->config->learned, &server.learned);
-    start_workers(&server, &digest_key);
+    start_workers(&server);
+    watch_files(&server);
     report_listeners(&server);
     loop_run(&server.loop);
 
@@ -103,7 +109,7 @@ int server_run(struct config *take_config) {
     free(server.workers);
     buffer_finish(&server.learned);
     log_sink_destroy(server.access_sink);
-    generation_destroy(server.generation);
+    generation_unref(&server.generation);
     log_info("server", "-", "stopped");
     log_stop();
     return 0;
@@ -182,7 +188,7 @@ static bool open_access_log(struct server *server, struct config_errors *errors)
     return true;
 }
 
-static void start_workers(struct server *server, const struct push_digest_key *digest_key) {
+static void start_workers(struct server *server) {
     unsigned count = server->generation->workers;
     uint64_t seed = 0;
     fill_random(&seed, sizeof(seed));
@@ -193,7 +199,6 @@ static void start_workers(struct server *server, const struct push_digest_key *d
                                          .index = i,
                                          .access_sink = server->access_sink,
                                          .seed = seed,
-                                         .digest_key = *digest_key,
                                          .learned = buffer_peek(&server->learned),
                                          .on_records = on_records,
                                          .on_learned = on_learned,
@@ -211,31 +216,6 @@ static void fill_random(void *bytes, size_t length) {
     ensure(failed == 0);
 }
 
-// From the file, so that it is the same on all machines behind one name and after a restart.
-static bool make_digest_key(const struct config *config, struct push_digest_key *out_key,
-                            struct config_errors *errors) {
-    enum { MAX_KEY_BYTES = 4096 };
-    const char *path = config->digest.key_file;
-    char text[MAX_KEY_BYTES];
-    if (path == NULL) {
-        fill_random(text, 16);
-        push_digest_key_from_bytes((const unsigned char *)text, out_key);
-        return true;
-    }
-    FILE *file = fopen(path, "re");
-    size_t length = file != NULL ? fread(text, 1, sizeof(text), file) : 0;
-    if (file == NULL || ferror(file)) {
-        config_errors_add(errors, config->file, 0, 0, "digest.key_file", "can't read %s: %s", path,
-                          strerror(errno));
-    } else if (!push_digest_key_from_text(slice_trim(slice_of(text, length)), out_key)) {
-        config_errors_add(errors, config->file, 0, 0, "digest.key_file", "%s is empty", path);
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return errors->count == 0;
-}
-
 static void report_listeners(const struct server *server) {
     const struct generation *generation = server->generation;
     for (size_t i = 0; i < generation->config->listener_count; i++) {
@@ -250,6 +230,96 @@ static void report_listeners(const struct server *server) {
                  listener->is_tls ? "https" : "http", is_v6 ? "[" : "",
                  listener->host[0] != '\0' ? listener->host : "0.0.0.0", is_v6 ? "]" : "",
                  generation->ports[i], generation->workers);
+    }
+}
+
+// --- reload -------------------------------------------------------------------------------------
+
+// The configuration, and every file that it names. Without a file there is nothing to read again.
+static void watch_files(struct server *server) {
+    const struct config *config = server->generation->config;
+    size_t count = 2;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        count += 2 * config->listeners[i].certificate_count;
+    }
+    const char **paths = alloc_zeroed(count, sizeof(paths[0]));
+    count = 0;
+    if (config->file[0] != '\0') {
+        paths[count++] = config->file;
+    }
+    if (config->digest.key_file != NULL) {
+        paths[count++] = config->digest.key_file;
+    }
+    for (size_t i = 0; i < config->listener_count; i++) {
+        for (size_t j = 0; j < config->listeners[i].certificate_count; j++) {
+            paths[count++] = config->listeners[i].certificates[j].certificate;
+            paths[count++] = config->listeners[i].certificates[j].key;
+        }
+    }
+    if (config->file[0] != '\0') {
+        server->watch = watch_start(&server->loop, paths, count, on_files_changed, server);
+    }
+    free(paths);
+}
+
+static void on_files_changed(void *user) {
+    reload(user);
+}
+
+// A whole new generation, or none: a mistake leaves the present one in force.
+static void reload(struct server *server) {
+    struct generation *before = server->generation;
+    const char *file = before->config->file;
+    if (server->is_draining || file[0] == '\0') {
+        log_warn("server", "-", "no reload: %s",
+                 server->is_draining ? "stopping" : "there is no configuration file");
+        return;
+    }
+    watch_note(server->watch);
+    struct config_errors errors = {0};
+    struct config *config = config_load(file, &errors);
+    struct generation *generation =
+        config != NULL ? generation_build(config, before->workers, before, &errors) : NULL;
+    if (generation == NULL) {
+        server->failed_reloads++;
+        config_errors_print(&errors, stderr);
+        config_errors_finish(&errors);
+        log_error("server", "-", "reload failed, the old configuration stays in force failures=%u",
+                  server->failed_reloads);
+        return;
+    }
+    fit_connections(generation->config);
+    warn_of_restart(before->config, generation->config);
+    log_set_level(levels[generation->config->log.level]);
+    for (unsigned i = 0; i < generation->workers; i++) {
+        worker_apply(server->workers[i], generation);
+    }
+    server->generation = generation;
+    server->reloads++;
+    watch_stop(server->watch);
+    watch_files(server);
+    log_info("server", "-", "reloaded file=%s reloads=%u", generation->config->file,
+             server->reloads);
+    generation_unref(&before);
+}
+
+// What was set up once for all.
+static void warn_of_restart(const struct config *before, const struct config *config) {
+    const struct {
+        const char *name;
+        bool is_changed;
+    } rows[] = {
+        {"workers", before->workers != config->workers},
+        {"log.access", strcmp(before->log.access, config->log.access) != 0},
+        {"log.format", before->log.format != config->log.format},
+        {"learned.pages", before->learned.pages != config->learned.pages},
+        {"learned.page", before->learned.page_bytes != config->learned.page_bytes},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].is_changed) {
+            log_warn("server", "-", "the change of %s takes effect at the next start",
+                     rows[i].name);
+        }
     }
 }
 
@@ -312,8 +382,8 @@ static void watch_signals(struct server *server) {
 static void on_signal(uv_signal_t *handle, int number) {
     struct server *server = handle->data;
     loop_wake(&server->loop);
-    if (number == SIGHUP) { // its usual meaning is not built yet; to die of it would be a surprise
-        log_warn("server", "-", "SIGHUP ignored: the configuration is read at start only");
+    if (number == SIGHUP) {
+        reload(server);
         return;
     }
     for (unsigned i = 0; i < server->generation->workers; i++) {
@@ -356,5 +426,6 @@ static void count_ended(void *argument) {
     }
     timer_close(&server->drain_timer, NULL);
     timer_close(&server->save_timer, NULL);
+    watch_stop(server->watch);
     loop_stop(&server->loop);
 }

@@ -11,17 +11,15 @@
 #include "net/listener.h"
 #include "net/timer.h"
 #include "net/tls_hash.h"
-#include "origin/origin_pool.h"
 #include "push/push_learn_file.h"
-#include "relay/relay.h"
+#include "worker/service.h"
 
 struct worker {
     struct worker_options options;
     uv_thread_t thread;
     struct loop loop;
     struct front front;
-    struct relay relay;
-    struct origin_pool *pool;
+    struct service *service; // of the generation in force
     struct push_memory memory;
     struct timer share_timer;
     bool is_sharing; // the timer runs
@@ -35,12 +33,16 @@ struct worker {
 struct message { // to a worker
     struct worker *worker;
     struct buffer records;
+    struct generation *generation;
 };
 
 static void run(void *argument);
 static void open_memory(struct worker *worker);
 static void open_front(struct worker *worker);
-static void open_listeners(struct worker *worker);
+static void serve(struct worker *worker, struct generation *generation);
+static void switch_listeners(struct worker *worker, const struct generation *before,
+                             struct generation *generation);
+static void apply(void *argument);
 static struct front_limits front_limits_of(const struct config *config, unsigned workers);
 static bool is_trusted(const void *user, const uint8_t address[16]);
 static void on_accept(void *user, struct conn *take_conn);
@@ -70,21 +72,15 @@ struct worker *worker_create(const struct worker_options *options) {
 
 static void run(void *argument) {
     struct worker *worker = argument;
-    const struct generation *generation = worker->options.generation;
     struct loop *loop = &worker->loop;
     loop_wake(loop);
-    worker->pool = origin_pool_create(loop, generation->config, generation->workers);
     open_memory(worker);
-    relay_init(&worker->relay, generation->config, generation->router, worker->pool,
-               &worker->memory);
-    worker->relay.on_learned = on_relay_learned;
-    worker->relay.user = worker;
     open_front(worker);
-    open_listeners(worker);
+    serve(worker, worker->options.generation);
+    worker->options.generation = NULL; // from now on it is the service's
     loop_run(loop);
     end_posts(worker);
     loop_finish(loop);
-    ensure(worker->relay.exchanges == 0);
     report(worker);
     push_memory_finish(&worker->memory);
     free(worker->listeners);
@@ -99,7 +95,6 @@ static void open_memory(struct worker *worker) {
                                              .page_bytes = (uint32_t)learned->page_bytes,
                                              .is_alone = generation->workers == 1};
     push_memory_init(&worker->memory, &limits, worker->options.seed);
-    worker->memory.digest_key = worker->options.digest_key;
     worker->memory.sha256 = tls_hash_sha256;
     timer_init(&worker->share_timer, &worker->loop, on_share_timer);
     const struct clock *clock = &worker->loop.clock;
@@ -113,11 +108,9 @@ static void open_memory(struct worker *worker) {
 static void open_front(struct worker *worker) {
     const struct generation *generation = worker->options.generation;
     const struct config *config = generation->config;
-    struct front_limits limits = front_limits_of(config, generation->workers);
+    const struct front_limits limits = front_limits_of(config, generation->workers);
     front_init(&worker->front, &worker->loop, &limits);
-    worker->front.handler = worker->relay.handler;
     worker->front.is_trusted = is_trusted;
-    worker->front.is_trusted_user = config;
     if (worker->options.access_sink != NULL) {
         enum access_log_format format =
             config->log.format == CONFIG_LOG_JSON ? ACCESS_LOG_JSON : ACCESS_LOG_TEXT;
@@ -126,16 +119,65 @@ static void open_front(struct worker *worker) {
     }
 }
 
-static void open_listeners(struct worker *worker) {
-    struct generation *generation = worker->options.generation;
-    size_t count = generation->config->listener_count;
-    worker->listeners = alloc_zeroed(count, sizeof(worker->listeners[0]));
-    for (size_t i = 0; i < count; i++) {
-        int *fd = &generation->sockets[i * generation->workers + worker->options.index];
-        worker->listeners[i] =
-            listener_open(&worker->loop, *fd, generation->tls[i], on_accept, worker);
-        *fd = -1;
+// --- a generation -------------------------------------------------------------------------------
+
+void worker_apply(struct worker *worker, struct generation *generation) {
+    struct message *message = alloc_new(struct message);
+    message->worker = worker;
+    message->generation = generation_ref(generation);
+    if (!post(worker, apply, message)) {
+        generation_unref(&message->generation);
+        free(message);
     }
+}
+
+static void apply(void *argument) {
+    struct message *message = argument;
+    if (!message->worker->is_draining) {
+        serve(message->worker, message->generation);
+    }
+    generation_unref(&message->generation);
+    free(message);
+}
+
+// The one place where the generation changes.
+static void serve(struct worker *worker, struct generation *generation) {
+    struct service *before = worker->service;
+    worker->service =
+        service_create(&worker->loop, generation, &worker->memory, on_relay_learned, worker);
+    worker->memory.digest_key = generation->digest_key;
+    worker->front.handler = service_handler(worker->service);
+    worker->front.limits = front_limits_of(generation->config, generation->workers);
+    worker->front.is_trusted_user = generation->config;
+    switch_listeners(worker, before != NULL ? service_generation(before) : NULL, generation);
+    if (before != NULL) {
+        service_retire(before);
+    }
+}
+
+static void switch_listeners(struct worker *worker, const struct generation *before,
+                             struct generation *generation) {
+    size_t count = generation->config->listener_count;
+    struct listener **listeners = alloc_zeroed(count, sizeof(listeners[0]));
+    for (size_t i = 0; i < count; i++) {
+        size_t old = generation->previous[i];
+        int *fd = &generation->sockets[i * generation->workers + worker->options.index];
+        if (old == SIZE_MAX) {
+            listeners[i] = listener_open(&worker->loop, *fd, generation->tls[i], on_accept, worker);
+            *fd = -1;
+        } else {
+            listeners[i] = worker->listeners[old];
+            worker->listeners[old] = NULL;
+            listener_set_tls(listeners[i], generation->tls[i]);
+        }
+    }
+    for (size_t i = 0; before != NULL && i < before->config->listener_count; i++) {
+        if (worker->listeners[i] != NULL) {
+            listener_close(worker->listeners[i], NULL);
+        }
+    }
+    free(worker->listeners);
+    worker->listeners = listeners;
 }
 
 static struct front_limits front_limits_of(const struct config *config, unsigned workers) {
@@ -220,8 +262,10 @@ void worker_save(struct worker *worker) {
 
 static void save(void *argument) {
     struct worker *worker = argument;
-    if (worker->options.index != 0 || worker->options.generation->config->learned.file == NULL) {
-        return; // all have learned the same
+    bool is_over = worker->service == NULL;
+    if (is_over || worker->options.index != 0 || // all have learned the same
+        service_generation(worker->service)->config->learned.file == NULL) {
+        return;
     }
     const struct clock *clock = &worker->loop.clock;
     struct buffer text = {0};
@@ -270,7 +314,7 @@ static void drain(void *argument) {
         return;
     }
     worker->is_draining = true;
-    size_t count = worker->options.generation->config->listener_count;
+    size_t count = service_generation(worker->service)->config->listener_count;
     for (size_t i = 0; i < count; i++) {
         listener_close(worker->listeners[i], NULL);
     }
@@ -290,7 +334,8 @@ static void on_drained(void *user) {
     timer_close(&worker->share_timer, NULL);
     front_finish(&worker->front);
     access_log_destroy(worker->access_log);
-    origin_pool_destroy(worker->pool);
+    service_retire(worker->service);
+    worker->service = NULL;
     loop_stop(&worker->loop);
 }
 

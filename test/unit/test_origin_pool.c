@@ -103,7 +103,7 @@ static void test_part_of_a_worker(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct scene s;
         scene_open(&s, "max_connections: 5");
-        origin_pool_destroy(s.pool);
+        origin_pool_destroy(s.pool, NULL, NULL);
         s.pool = origin_pool_create(&s.loop, s.config, cases[i].workers);
         struct user users[7];
         for (size_t j = 0; j < 7; j++) {
@@ -747,7 +747,7 @@ static void test_destroy(void **state) {
         user_finish(&users[i]);
     }
     scene_close(&s); // looks for open descriptors
-    origin_pool_destroy(NULL);
+    origin_pool_destroy(NULL, NULL, NULL);
 }
 
 static void test_destroy_of_an_unused_pool(void **state) {

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reload takes over a whole new configuration or none, and nobody notices."""
+
+import os
+import pathlib
+import shutil
+import signal
+import ssl
+import threading
+
+import pytest
+import yaml
+from origin import head, respond, send, wait
+from pushing import assets, page
+
+NAVIGATION = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+STYLE = "</a.css>; rel=preload; as=style"
+
+
+class Reloading:
+    """An outrider and its configuration file."""
+
+    def __init__(self, proxy):
+        self.proxy = proxy
+        self.path = pathlib.Path(proxy.arguments[1])
+        self.count = 0
+        self.failures = 0
+
+    def change(self, **sections):
+        """Replaces sections of the file; None drops one. The old file gives way in one step."""
+        config = yaml.safe_load(self.path.read_text())
+        config.update(sections)
+        config = {key: value for key, value in config.items() if value is not None}
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(yaml.safe_dump(config, sort_keys=False))
+        os.replace(fresh, self.path)
+
+    def hup(self):
+        self.proxy.process.send_signal(signal.SIGHUP)
+
+    def reload(self, **sections):
+        self.change(**sections)
+        self.hup()
+        self.wait_reloaded()
+
+    def wait_reloaded(self):
+        self.count += 1
+        self.proxy.wait_stderr(rf"reloaded file=\S+ reloads={self.count}\n")
+
+    def wait_failed(self):
+        self.failures += 1
+        self.proxy.wait_stderr(rf"reload failed, .* failures={self.failures}\n")
+
+
+@pytest.fixture
+def reloading(outrider, origin):
+    def start(**options):
+        return Reloading(outrider(origin, **options))
+
+    return start
+
+
+def test_new_routes_serve_new_requests_of_old_connections(reloading, origin, make_origin):
+    other = make_origin()
+    origin.on("*", respond(200, body=b"old"))
+    other.on("*", respond(200, body=b"new"))
+    site = reloading()
+    with site.proxy.h2() as client:
+        assert client.get("/").body == b"old"
+        site.reload(origins={"app": {"url": other.url}})
+        assert client.get("/").body == b"new"
+
+
+def test_what_runs_ends_on_what_it_began_with(reloading, origin, make_origin):
+    other = make_origin()
+    origin.on("/long", send(head(200, [("content-length", "8")]) + b"half"), wait("go"), send(b"half"))
+    other.on("*", respond(200, body=b"new"))
+    site = reloading()
+    with site.proxy.h2() as client:
+        long = client.request("/long")
+        client.wait_until(lambda: client.responses[long].body == b"half")
+        site.reload(origins={"app": {"url": other.url}})
+        assert client.get("/").body == b"new"
+        origin.event("go").set()
+        assert client.wait(long).body == b"halfhalf"
+    assert other.seen("/long") == []
+
+
+def test_a_bad_file_leaves_the_old_one_in_force(reloading, origin):
+    origin.on("*", respond(200, body=b"old"))
+    site = reloading()
+    good = site.path.read_text()
+    for text, wanted in [
+        (good + "rotues: []\n", "rotues: unknown key"),
+        (good.replace("origin: app", "origin: nobody"), "nobody"),
+        ("listeners: [", "outrider.yaml:"),
+        ("", "is empty"),
+    ]:
+        site.path.write_text(text)
+        site.hup()
+        site.wait_failed()
+        site.proxy.wait_stderr(wanted)
+        with site.proxy.h2() as client:
+            assert client.get("/").body == b"old"
+    site.path.write_text(good)
+    site.hup()
+    site.wait_reloaded()
+
+
+def test_a_changed_file_is_noticed(reloading, origin):
+    site = reloading(routes=[{"origin": "app", "host": "other.example"}])
+    origin.on("*", respond(200, body=b"ok"))
+    with site.proxy.h2() as client:
+        assert client.get("/").status == 404
+        site.change(routes=[{"origin": "app"}])
+        site.wait_reloaded()
+        assert client.get("/").status == 200
+
+
+def test_files_swapped_under_a_link_are_noticed(outrider, origin, make_certs, tmp_path):
+    """As Kubernetes does: names are links to ..data/name, and ..data changes what it points to."""
+    first, second = make_certs("localhost"), make_certs("localhost")
+    mount = tmp_path / "mount"
+    for name, made in (("..1", first), ("..2", second)):
+        (mount / name).mkdir(parents=True)
+        shutil.copy(made.certificate, mount / name / "tls.crt")
+        shutil.copy(made.key, mount / name / "tls.key")
+    (mount / "..data").symlink_to("..1")
+    for name in ("tls.crt", "tls.key"):
+        (mount / name).symlink_to(f"..data/{name}")
+    tls = {"certificate": str(mount / "tls.crt"), "key": str(mount / "tls.key")}
+    site = Reloading(outrider(origin, listeners=[{"address": "https://127.0.0.1:0", "tls": tls}]))
+
+    def shown():
+        return ssl.get_server_certificate(("127.0.0.1", site.proxy.https_port))
+
+    assert pathlib.Path(first.certificate).read_text().startswith(shown())
+    (mount / "..data_tmp").symlink_to("..2")
+    os.replace(mount / "..data_tmp", mount / "..data")
+    site.wait_reloaded()
+    assert pathlib.Path(second.certificate).read_text().startswith(shown())
+
+
+def test_listeners_come_and_go(reloading, origin, certs):
+    origin.on("*", respond(200, body=b"ok"))
+    site = reloading(listeners=[{"address": "http://127.0.0.1:0"}])
+    with site.proxy.h2(tls=False) as client:
+        site.reload(listeners=[{"address": "https://127.0.0.1:0", "tls": certs.tls}, {"address": "http://127.0.0.2:0"}])
+        assert client.get("/").status == 200  # accepted before
+    # The port of the first is kept, and speaks TLS now.
+    port = site.proxy.http_port
+    assert "BEGIN CERTIFICATE" in ssl.get_server_certificate(("127.0.0.1", port))
+
+
+def test_what_was_learned_survives(reloading, origin):
+    page(origin, "/page", STYLE, headers=[("cache-control", "max-age=600")])
+    site = reloading(workers=1)
+    for _ in range(2):
+        with site.proxy.h2(push=False) as client:
+            client.get("/page")
+    site.reload(timeouts={"idle": "1m"})
+    with site.proxy.h2(push=False) as client:
+        seen = client.get("/page", headers=NAVIGATION)
+        assert [dict(fields)[":status"] for fields in seen.interim] == ["103"]
+
+
+def test_what_was_set_up_once_is_named(reloading):
+    site = reloading()
+    site.reload(workers=1)
+    assert "the change of workers takes effect at the next start" in site.proxy.stderr
+
+
+def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
+    assets(origin)
+    site = reloading()
+    stop = threading.Event()
+    counts, failures = [], []
+
+    def load():
+        count = 0
+        while not stop.is_set():
+            with site.proxy.h2() as client:
+                for response in client.get_all([f"/{i}" for i in range(10)]):
+                    if response.status != 200 or response.body != b"asset":
+                        failures.append(response)
+                    count += 1
+        counts.append(count)
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        files = None
+        for i in range(30):
+            site.reload(timeouts={"idle": f"{i + 60}s"})
+            if i == 9:
+                files, memory = site.proxy.open_files(), site.proxy.resident_kb()
+        assert site.proxy.open_files() <= files + 60  # connections come and go
+        assert site.proxy.resident_kb() < 1.5 * memory + 20000  # freed memory is kept by the sanitizer
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures and len(counts) == 3 and min(counts) > 0, (failures, counts)
