@@ -8,8 +8,8 @@
             client = h2client.H2Client(...)          # sockets and processes stay where they began
 
 Profiles: "cable" (28 ms, 5/1 Mbit/s), "slow" (100 ms, 1.6/0.77 Mbit/s), or
-"RTT_MS:DOWN_KBIT:UP_KBIT:QUEUE_KB". The program is the one that OUTRIDER_LINK names; without it, the
-source is compiled first.
+"RTT_MS:DOWN_KBIT:UP_KBIT:QUEUE_KB". The program is the one that OUTRIDER_LINK names; without it,
+the source is compiled first.
 """
 
 import atexit
@@ -33,6 +33,21 @@ EXIT_SKIP = 77
 
 class LinkUnavailable(Exception):
     """No namespaces or no TUN devices here; the text says which."""
+
+
+class Loopback:
+    """The machine itself in place of a link, where there is none: both ends are here."""
+
+    client_address = server_address = "127.0.0.1"
+
+    def __init__(self):
+        self.statistics = {}
+
+    def inside(self, _end):
+        return contextlib.nullcontext()
+
+    def stop(self):
+        pass
 
 
 class Link:
