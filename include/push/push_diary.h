@@ -23,13 +23,13 @@ void push_diary_destroy(struct push_diary *diary); // NULL is fine
 
 // Keys are (authority, path with query).
 bool push_diary_has(const struct push_diary *diary, struct slice authority, struct slice path);
-// An entry that is there already becomes the youngest and keeps its version.
+// It is asked for or promised. An entry that is there already becomes young again; which version the
+// client has is not known until the answer is complete.
 void push_diary_add(struct push_diary *diary, struct slice authority, struct slice path);
 void push_diary_forget(struct push_diary *diary, struct slice authority, struct slice path);
 
 // A response with this version (a hash of its validators) was delivered to its last byte, pushed or
-// asked for. Adds the entry when it is not there; does not make it younger. For a response without
-// validators: forget and add, since the version of before is no longer what the client has.
+// asked for. Adds the entry when it is not there; does not make it younger.
 void push_diary_note_version(struct push_diary *diary, struct slice authority, struct slice path,
                              uint32_t version_hash, uint64_t now_ms);
 // The version that was given last, and when. False when there is no entry or no version.

@@ -117,7 +117,6 @@ struct push_question {
     bool is_promised;                         // the page is itself a push
     bool is_behind_proxy; // Via, Forwarded or X-Forwarded-For came from an untrusted peer
     bool may_hint;        // a 103 can go out now: what isn't promised may be hinted
-    bool has_hinted;      // one went out at an earlier moment
     bool is_explained;    // make rows
     unsigned room;        // promises the front can make now, 0 when the client takes none
     bool is_full; // room is 0 since a limit is reached, not since this client takes no promises

@@ -57,7 +57,7 @@ static bool uses_known(const struct push_question *question) {
     case PUSH_AT_REQUEST:
         return !waits;
     case PUSH_AT_HEAD:
-        return push_candidates_is_conditional(question->request) && !question->has_hinted;
+        return push_candidates_is_conditional(question->request);
     case PUSH_AT_INTERIM:
     case PUSH_AT_EVENT:
         return false;

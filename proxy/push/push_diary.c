@@ -61,19 +61,16 @@ bool push_diary_has(const struct push_diary *diary, struct slice authority, stru
 
 void push_diary_add(struct push_diary *diary, struct slice authority, struct slice path) {
     uint64_t hash = hash_pair(diary->seed, authority, path);
-    struct entry before = {0};
     uint16_t *link = find(diary, hash);
-    if (*link != NO_ENTRY) {
-        if (age_of(diary, *link) < PUSH_DIARY_ENTRIES / 2) {
-            return; // young enough: what is asked for again and again does not age the others
-        }
-        before = diary->entries[*link];
+    if (*link == NO_ENTRY) {
+        insert(diary, hash);
+    } else if (age_of(diary, *link) < PUSH_DIARY_ENTRIES / 2) {
+        // Young enough: what is asked for again and again does not age the others.
+        diary->entries[*link].has_version = false;
+    } else {
         unlink_entry(diary, link);
+        insert(diary, hash);
     }
-    struct entry *entry = insert(diary, hash);
-    entry->has_version = before.has_version;
-    entry->version = before.version;
-    entry->given_ms = before.given_ms;
 }
 
 void push_diary_forget(struct push_diary *diary, struct slice authority, struct slice path) {

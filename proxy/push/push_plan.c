@@ -12,6 +12,7 @@ enum {
     // 1xx with many links; beyond this they are TOO_MANY without being looked at.
     MAX_USED = 512,
     MAX_HINT_BYTES = 16 * 1024,
+    SEPARATOR_BYTES = 2, // ", "
     FIRST_CAPACITY = 8,
     RANKS = DESTINATION_MEDIA + 2, // and one before the first, for fetchpriority=high
 };
@@ -71,6 +72,7 @@ static void promise(struct planner *planner, const struct push_candidate *candid
 static bool may_be_hinted(const struct planner *planner, const struct push_candidate *candidate,
                           enum push_reason reason);
 static bool hint(struct planner *planner, const struct push_candidate *candidate);
+static bool is_hinted(const struct planner *planner, struct slice element);
 static void order_hints(struct planner *planner, size_t count);
 static bool is_given(const struct planner *planner, enum push_reason reason);
 static void note_given(struct planner *planner, const struct url *url);
@@ -148,7 +150,7 @@ static void plan_candidate(struct planner *planner, const struct push_candidate 
         promise(planner, candidate, &verdict);
     } else if (may_be_hinted(planner, candidate, verdict.reason) && hint(planner, candidate)) {
         verdict.reason = PUSH_REASON_HINTED;
-        if (!is_used(planner, &verdict.url)) {
+        if (!candidate->is_preconnect && !is_used(planner, &verdict.url)) {
             note_used(planner, &verdict.url);
         }
     }
@@ -179,6 +181,9 @@ static enum push_reason judge(struct planner *planner, const struct push_candida
     if (reason != PUSH_REASON_PROMISED) {
         return reason;
     }
+    if (planner->page_reason == PUSH_REASON_CONDITIONAL) {
+        return PUSH_REASON_CONDITIONAL; // not used, unless it is hinted: its time comes
+    }
     note_used(planner, url);
     if (planner->page_reason != PUSH_REASON_PROMISED) {
         return planner->page_reason;
@@ -193,7 +198,7 @@ static enum push_reason judge_element(const struct planner *planner,
     if (url_equal(url, planner->page)) {
         return PUSH_REASON_SELF;
     }
-    if (is_used(planner, url)) {
+    if (!candidate->is_preconnect && is_used(planner, url)) {
         return PUSH_REASON_REPEATED;
     }
     if (candidate->is_nopush) {
@@ -380,7 +385,7 @@ static bool may_be_hinted(const struct planner *planner, const struct push_candi
            planner->plan->used_count < MAX_USED;
 }
 
-// False when the 103 is full.
+// False when the 103 is full, or has it.
 static bool hint(struct planner *planner, const struct push_candidate *candidate) {
     struct push_plan *plan = planner->plan;
     if (planner->question->moment != PUSH_AT_REQUEST) {
@@ -390,7 +395,8 @@ static bool hint(struct planner *planner, const struct push_candidate *candidate
     if (element.length == 0) {
         element = push_hint_element(candidate->target, candidate->as, planner->arena);
     }
-    if (planner->hint_bytes + element.length > MAX_HINT_BYTES) {
+    if (is_hinted(planner, element) ||
+        planner->hint_bytes + element.length + SEPARATOR_BYTES > MAX_HINT_BYTES) {
         return false;
     }
     if (plan->hint_count >= planner->hint_capacity) {
@@ -404,9 +410,19 @@ static bool hint(struct planner *planner, const struct push_candidate *candidate
         rank -= candidate->fetch_priority == PUSH_FETCH_HIGH;
         rank += candidate->fetch_priority == PUSH_FETCH_LOW && rank + 1 < RANKS;
     }
-    planner->hint_bytes += element.length;
+    planner->hint_bytes += element.length + SEPARATOR_BYTES;
     planner->hints[plan->hint_count++] = (struct hint){element, rank};
     return true;
+}
+
+// Connections to one site, with credentials and without, are two: so preconnects are compared whole.
+static bool is_hinted(const struct planner *planner, struct slice element) {
+    for (size_t i = 0; i < planner->plan->hint_count; i++) {
+        if (slice_equal(planner->hints[i].element, element)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // Browsers ask in the order of the 103.

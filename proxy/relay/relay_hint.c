@@ -12,12 +12,14 @@ void relay_hint_open(struct relay_exchange *r) {
     }
 }
 
-bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment) {
+bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment,
+                    const struct response_head *head) {
     switch (moment) {
     case PUSH_AT_REQUEST:
         return r->hint_client.takes_ours;
     case PUSH_AT_INTERIM: // who takes them all is told of them as the origin says it
-        return r->hint_client.takes_origins && r->hint_client.takes_one && !r->has_hinted;
+        return head->status == 103 && r->hint_client.takes_origins && r->hint_client.takes_one &&
+               !r->has_hinted;
     case PUSH_AT_HEAD:
     case PUSH_AT_EVENT:
         return false;

@@ -69,13 +69,14 @@ void relay_push_on_closed(struct relay_exchange *r, enum fault fault);
 
 // --- relay_hint.c: 103 Early Hints --------------------------------------------------------------
 void relay_hint_open(struct relay_exchange *r);
-// Can a 103 with what the plan chooses go out at this moment?
-bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment);
+// Can a 103 with what the plan chooses go out at this moment? `head` is the origin's 1xx, if any.
+bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment,
+                    const struct response_head *head);
 void relay_hint_send(struct relay_exchange *r, const struct push_plan *plan);
 // A 1xx of the origin, cleaned: passed on, held for others that come with it, or dropped.
 void relay_hint_pass(struct relay_exchange *r, const struct response_head *head);
 void relay_hint_flush(struct relay_exchange *r);
-// The final head is here: what is held is of no use any more.
+// The final head is here, or none comes: what is held is of no use any more.
 void relay_hint_drop(struct relay_exchange *r);
 
 // --- relay_event.c: promises from a running response --------------------------------------------

@@ -15,7 +15,7 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
                       const struct push_plan *plan);
 static unsigned open_room(const struct relay_exchange *r);
-static void make_promise(struct relay_exchange *r, const struct push_promise *promise);
+static bool make_promise(struct relay_exchange *r, const struct push_promise *promise);
 static void rewrite_links(struct response_head *head, const struct push_plan *plan);
 static bool is_behind_proxy(const struct exchange *x);
 static enum push_reason find_fitness(const void *user, const struct url *url,
@@ -173,8 +173,7 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
         .visitor = r->has_visitor ? &r->visitor : NULL,
         .is_promised = x->is_promised,
         .is_behind_proxy = r->is_behind_proxy,
-        .may_hint = relay_hint_may(r, moment),
-        .has_hinted = r->has_hinted,
+        .may_hint = relay_hint_may(r, moment, head),
         .is_explained = r->relay->on_plan != NULL,
         .room = open_room(r),
         .is_full = client != NULL && client->open_promises >= route->push.max_open,
@@ -189,12 +188,15 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
         counts->outcomes[i] += plan->outcomes[i];
     }
     counts->ignored_elements += plan->ignored_elements;
-    relay_visitor_note_plan(r, plan);
     if (r->relay->on_plan != NULL) {
         r->relay->on_plan(r->relay->user, r->exchange, moment, plan);
     }
+    bool are_made = true;
     for (size_t i = 0; i < plan->promise_count; i++) {
-        make_promise(r, &plan->promises[i]);
+        are_made = make_promise(r, &plan->promises[i]) && are_made;
+    }
+    if (are_made) {
+        relay_visitor_note_plan(r, plan);
     }
 }
 
@@ -209,15 +211,20 @@ static unsigned open_room(const struct relay_exchange *r) {
     return front < own ? front : own;
 }
 
-static void make_promise(struct relay_exchange *r, const struct push_promise *promise) {
+// False when the front does not take it.
+static bool make_promise(struct relay_exchange *r, const struct push_promise *promise) {
     struct exchange *x = r->exchange;
     if (exchange_promise(x, &promise->request, promise->priority) == NULL) {
+        uint64_t *counts = r->relay->memory->counts.outcomes;
         r->outcomes[PUSH_REASON_PROMISED]--;
         r->outcomes[PUSH_REASON_CLIENT]++;
-        return;
+        counts[PUSH_REASON_PROMISED]--;
+        counts[PUSH_REASON_CLIENT]++;
+        return false;
     }
     x->story.promised++;
     push_diary_add(client_of(x)->diary, promise->request.authority, promise->request.path);
+    return true;
 }
 
 static void rewrite_links(struct response_head *head, const struct push_plan *plan) {
@@ -275,6 +282,7 @@ bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
     struct exchange *x = r->exchange;
     if (r->route != NULL) {
+        relay_hint_drop(r);
         x->story.hinted = r->outcomes[PUSH_REASON_HINTED];
         x->story.skipped = describe_skipped(r);
     }

@@ -198,15 +198,15 @@ static const struct {
     uint32_t version; // 0: none
     uint64_t given_ms;
 } versions[] = {
-    {"", false, 0, 0},        {"a", true, 0, 0},
-    {"a1", true, 1, 11},      {"1", true, 1, 10}, // its entry had left, or was never made
-    {"a12", true, 2, 12},     {"a11", true, 1, 12},
-    {"a1a", true, 1, 11}, // asked for again: this is what it has until the answer is complete
-    {"a1aa2", true, 2, 14},   {"a1oaoa", true, 1, 11},
-    {"a1f", false, 0, 0},     {"a1fa", true, 0, 0},
-    {"a1fa2", true, 2, 14},   {"a1O", false, 0, 0},
-    {"a1Oa", true, 0, 0},     {"O1o", true, 1, 11},
-    {"Oa1aooa", true, 1, 12}, {"OOooa1fa", true, 0, 0}, // the place had another's version
+    {"", false, 0, 0},       {"a", true, 0, 0},
+    {"a1", true, 1, 11},     {"1", true, 1, 10}, // its entry had left, or was never made
+    {"a12", true, 2, 12},    {"a11", true, 1, 12},
+    {"a1a", true, 0, 0}, // asked for again: what it has is known when the answer is complete
+    {"a1aa2", true, 2, 14},  {"a1oaoa", true, 0, 0},
+    {"a1f", false, 0, 0},    {"a1fa", true, 0, 0},
+    {"a1fa2", true, 2, 14},  {"a1O", false, 0, 0},
+    {"a1Oa", true, 0, 0},    {"O1o", true, 1, 11},
+    {"Oa1aooa", true, 0, 0}, {"OOooa1fa", true, 0, 0}, // the place had another's version
 };
 
 static void give_others(struct push_diary *diary, unsigned count, uint64_t now_ms) {

@@ -88,6 +88,60 @@ static void test_every_part_matters(void **state) {
     assert_int_equal(digest.count, 2);
 }
 
+static void test_remove(void **state) {
+    (void)state;
+    struct arena *arena = arena_create();
+    struct push_digest digest;
+    push_digest_init(&digest);
+    push_digest_remove(&digest, &key, site, SLICE("/a.css"), SLICE("v"));
+    assert_false(digest.is_changed); // there was none
+    for (unsigned i = 0; i < 100; i++) {
+        add(&digest, i);
+    }
+    for (unsigned i = 0; i < 100; i += 2) {
+        digest.is_changed = false;
+        push_digest_remove(&digest, &key, site, number_path(i), SLICE("w")); // another version
+        push_digest_remove(&digest, &key, SLICE("b.org"), number_path(i), SLICE("v"));
+        assert_false(digest.is_changed);
+        push_digest_remove(&digest, &key, site, number_path(i), SLICE("v"));
+        assert_true(digest.is_changed);
+    }
+    assert_int_equal(digest.count, 50);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(has(&digest, i), i % 2);
+    }
+    go_round(&digest, arena);
+    for (unsigned i = 1; i < 100; i += 2) {
+        push_digest_remove(&digest, &key, site, number_path(i), SLICE("v"));
+    }
+    assert_int_equal(digest.count, 0);
+    go_round(&digest, arena);
+    arena_destroy(arena);
+}
+
+// From the full set, first and last ones too: the rows stay ascending.
+static void test_remove_at_random(void **state) {
+    (void)state;
+    struct push_digest digest;
+    push_digest_init(&digest);
+    for (unsigned step = 0; step < 5000; step++) {
+        unsigned number = random_below(600);
+        if (random_below(3) > 0) {
+            add(&digest, number);
+            assert_true(has(&digest, number));
+        } else {
+            uint32_t before = digest.count;
+            bool was_there = has(&digest, number);
+            push_digest_remove(&digest, &key, site, number_path(number), SLICE("v"));
+            assert_false(has(&digest, number));
+            assert_int_equal(digest.count, before - was_there);
+        }
+        for (uint32_t i = 1; step % 100 == 0 && i < digest.count; i++) {
+            assert_true(digest.rows[i - 1] >> 2 < digest.rows[i] >> 2);
+        }
+    }
+}
+
 static void test_unchanged_needs_no_cookie(void **state) {
     (void)state;
     struct arena *arena = arena_create();
@@ -417,6 +471,8 @@ static void test_known_value(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_part_matters),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_remove_at_random),
         cmocka_unit_test(test_unchanged_needs_no_cookie),
         cmocka_unit_test(test_every_size_goes_round),
         cmocka_unit_test(test_worst_sets_fit),

@@ -141,6 +141,7 @@ static const struct push_scene_row rows[] = {
     {"</a>" P, "", "method:1", .method = "POST", .status = 404, .is_promised = true},
     {"</a>" P, "", "status:1", .status = 404, .is_promised = true, .has_no_room = true},
     {"</a>" P, "", "client:1", .has_no_room = true, .is_behind_proxy = true},
+    {"</a>" P, "", "policy:1", .is_behind_proxy = true, .fields = "accept-push-policy: none"},
     {"</a>" P, "", "behind_proxy:1", .is_behind_proxy = true, .fields = "authorization: x"},
     {"</a>" P, "", "credentials:1", .fields = "authorization: x", .has_stopped = true},
     {"</a>" P, "", "refused:1", .has_stopped = true, .known = "/a"},
@@ -223,26 +224,6 @@ static const struct push_scene_row rows[] = {
     {">x<" P ", </a>" P, "/a", "promised:1"},                           // R32
 };
 
-static struct slice promised_paths(struct arena *arena, const struct push_plan *plan) {
-    struct slice text = SLICE_EMPTY;
-    for (size_t i = 0; i < plan->promise_count; i++) {
-        text = push_scene_join(arena, text, " ", plan->promises[i].request.path);
-    }
-    return text;
-}
-
-static struct slice outcome_text(struct arena *arena, const struct push_plan *plan) {
-    struct slice text = SLICE_EMPTY;
-    for (unsigned i = 0; i < PUSH_REASON_COUNT; i++) {
-        if (plan->outcomes[i] > 0) {
-            const char *name = push_plan_reason_name((enum push_reason)i);
-            text = push_scene_join(arena, text, ",",
-                                   arena_printf(arena, "%s:%u", name, plan->outcomes[i]));
-        }
-    }
-    return text;
-}
-
 static void test_rows(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -253,8 +234,9 @@ static void test_rows(void **state) {
         struct push_plan plan;
         push_scene_open(&scene, row);
         push_plan_make(&scene.question, scene.arena, &plan);
-        push_scene_expect(input, "promises", promised_paths(scene.arena, &plan), row->wanted);
-        push_scene_expect(input, "outcomes", outcome_text(scene.arena, &plan), row->outcomes);
+        push_scene_expect(input, "promises", push_scene_promises(scene.arena, &plan), row->wanted);
+        push_scene_expect(input, "outcomes", push_scene_outcomes(scene.arena, &plan),
+                          row->outcomes);
         struct slice left = SLICE_EMPTY;
         for (size_t j = 0; j < plan.rewritten_link_count; j++) {
             assert_true(plan.rewritten_links[j].length > 0);
@@ -300,7 +282,7 @@ static void test_moments_of_one_request(void **state) {
     scene.question.moment = PUSH_AT_REQUEST;
     scene.question.response = NULL;
     push_plan_make(&scene.question, scene.arena, &plan);
-    push_scene_expect("request", "promises", promised_paths(scene.arena, &plan), "/a");
+    push_scene_expect("request", "promises", push_scene_promises(scene.arena, &plan), "/a");
     assert_int_equal(plan.used_count, 1);
 
     scene.question.moment = PUSH_AT_INTERIM;
@@ -311,8 +293,8 @@ static void test_moments_of_one_request(void **state) {
     scene.question.already_promised = 1;
     scene.policy.max_per_page = 2;
     push_plan_make(&scene.question, scene.arena, &plan);
-    push_scene_expect("interim", "promises", promised_paths(scene.arena, &plan), "/b");
-    push_scene_expect("interim", "outcomes", outcome_text(scene.arena, &plan),
+    push_scene_expect("interim", "promises", push_scene_promises(scene.arena, &plan), "/b");
+    push_scene_expect("interim", "outcomes", push_scene_outcomes(scene.arena, &plan),
                       "promised:1,repeated:1,too_many:1");
     assert_int_equal(plan.used_count, 3);
 
@@ -321,7 +303,7 @@ static void test_moments_of_one_request(void **state) {
     scene.question.used = plan.used;
     scene.question.used_count = plan.used_count;
     push_plan_make(&scene.question, scene.arena, &plan);
-    push_scene_expect("head", "outcomes", outcome_text(scene.arena, &plan), "repeated:3");
+    push_scene_expect("head", "outcomes", push_scene_outcomes(scene.arena, &plan), "repeated:3");
     assert_int_equal(plan.used_count, 3);
 
     scene.question.response = NULL; // nothing new: what was used stays known

@@ -46,6 +46,14 @@ static const struct {
     {PUSH_VISITOR_DIGEST, "1", "etag: W/\"1\"", NULL, PUSH_VISITOR_HAS},
     {PUSH_VISITOR_DIGEST, "1", "etag: \"1-gzip\"", NULL, PUSH_VISITOR_HAS},
     {PUSH_VISITOR_DIGEST, "1", "etag: \"2\"", NULL, PUSH_VISITOR_LACKS}, // changed
+    // Given before any version of it was known.
+    {PUSH_VISITOR_DIGEST, "?", NULL, NULL, PUSH_VISITOR_MAY_HAVE},
+    {PUSH_VISITOR_DIGEST, "?", "etag: \"1\"", NULL, PUSH_VISITOR_MAY_HAVE},
+    {PUSH_VISITOR_DIGEST, "?", "etag: \"?\"", NULL, PUSH_VISITOR_HAS}, // the origin's own "?"
+    {PUSH_VISITOR_DIGEST, "?", "cache-control: max-age=60", NULL, PUSH_VISITOR_MAY_HAVE},
+    {PUSH_VISITOR_DIGEST, "?", "cache-control: no-store", NULL, PUSH_VISITOR_LACKS},
+    {PUSH_VISITOR_DIGEST, "?", "cache-control: max-age=0", NULL, PUSH_VISITOR_LACKS},
+    {PUSH_VISITOR_FIRST_VISIT, "?", "cache-control: max-age=60", NULL, PUSH_VISITOR_LACKS},
     {PUSH_VISITOR_DIGEST, "1", "", NULL, PUSH_VISITOR_LACKS},
     {PUSH_VISITOR_DIGEST, "1", "etag: \"1\"\ncache-control: no-store", NULL, PUSH_VISITOR_LACKS},
     {PUSH_VISITOR_DIGEST, "1", "etag: \"1\"\ncache-control: max-age=0", NULL, PUSH_VISITOR_HAS},
@@ -132,6 +140,88 @@ static void test_rows(void **state) {
     }
 }
 
+// What is given, in this order: `asset` is what is known of the resource then (as above). What the
+// visitor with that digest is answered at the end, and how many members it has by then.
+static const struct {
+    const char *given[3];
+    const char *asset; // at the end
+    enum push_visitor_answer wanted;
+    unsigned members;
+} gifts[] = {
+    {{"etag: \"1\""}, "etag: \"1\"", PUSH_VISITOR_HAS, 1},
+    {{"etag: \"1\""}, "etag: \"2\"", PUSH_VISITOR_LACKS, 1},
+    {{"etag: \"1\""}, "", PUSH_VISITOR_LACKS, 1},
+    {{"etag: \"1\""}, "unknown", PUSH_VISITOR_MAY_HAVE, 1},
+    {{"etag: \"1\"", "etag: \"1\""}, "etag: \"1\"", PUSH_VISITOR_HAS, 1},
+    {{"etag: \"1\"", "etag: \"2\""}, "etag: \"2\"", PUSH_VISITOR_HAS, 2}, // the old one ages out
+    {{"etag: \"1\"", "etag: \"2\""}, "etag: \"3\"", PUSH_VISITOR_LACKS, 2},
+    {{"cache-control: max-age=60"}, "cache-control: max-age=60", PUSH_VISITOR_HAS, 1},
+    {{"cache-control: max-age=60"}, "etag: \"1\"", PUSH_VISITOR_LACKS, 1},
+    // Not known yet: it stands in the digest without version, until one is known.
+    {{"unknown"}, "unknown", PUSH_VISITOR_MAY_HAVE, 1},
+    {{"unknown"}, "etag: \"1\"", PUSH_VISITOR_MAY_HAVE, 1},
+    {{"unknown", "unknown"}, "etag: \"1\"", PUSH_VISITOR_MAY_HAVE, 1},
+    {{"unknown", "etag: \"1\""}, "etag: \"1\"", PUSH_VISITOR_HAS, 1},
+    {{"unknown", "etag: \"1\""}, "etag: \"2\"", PUSH_VISITOR_LACKS, 1}, // so a change is seen
+    {{"etag: \"1\"", "unknown"}, "etag: \"1\"", PUSH_VISITOR_HAS, 2},
+    {{"etag: \"1\"", "unknown", "etag: \"2\""}, "etag: \"2\"", PUSH_VISITOR_HAS, 2},
+    {{"etag: \"1\"", "unknown", "etag: \"2\""}, "etag: \"3\"", PUSH_VISITOR_LACKS, 2},
+};
+
+static struct push_assets *make_known(const char *text, struct arena *arena) {
+    return make_assets(strcmp(text, "unknown") == 0 ? NULL : text, arena);
+}
+
+static void test_give(void **state) {
+    (void)state;
+    struct push_digest_key key;
+    push_digest_key_from_text(SLICE("of the tests"), &key);
+    for (size_t i = 0; i < sizeof(gifts) / sizeof(gifts[0]); i++) {
+        struct arena *arena = arena_create();
+        struct push_digest digest;
+        push_digest_init(&digest);
+        struct push_visitor visitor = {
+            .mode = PUSH_VISITOR_DIGEST, .digest = &digest, .key = &key, .now_ms = 1000};
+        for (unsigned j = 0; j < 3 && gifts[i].given[j] != NULL; j++) {
+            struct push_assets *assets = make_known(gifts[i].given[j], arena);
+            visitor.assets = assets;
+            push_visitor_give(&visitor, &digest, &url);
+            assert_true(digest.is_changed);
+            push_assets_destroy(assets);
+        }
+        struct push_assets *assets = make_known(gifts[i].asset, arena);
+        visitor.assets = assets;
+        enum push_visitor_answer got = push_visitor_ask(&visitor, &url, arena);
+        if (got != gifts[i].wanted || digest.count != gifts[i].members) {
+            fail_msg("row %zu: %d, %u members", i, got, digest.count);
+        }
+        push_assets_destroy(assets);
+        arena_destroy(arena);
+    }
+}
+
+// Given again at each visit: no new cookie.
+static void test_given_again(void **state) {
+    (void)state;
+    struct arena *arena = arena_create();
+    struct push_digest_key key;
+    struct push_digest digest;
+    push_digest_key_from_text(SLICE("of the tests"), &key);
+    push_digest_init(&digest);
+    for (unsigned is_known = 0; is_known <= 1; is_known++) {
+        struct push_assets *assets = make_known(is_known ? "etag: \"1\"" : "unknown", arena);
+        const struct push_visitor visitor = {
+            .mode = PUSH_VISITOR_DIGEST, .digest = &digest, .key = &key, .assets = assets};
+        push_visitor_give(&visitor, &digest, &url);
+        assert_true(digest.is_changed);
+        digest.is_changed = false;
+        push_visitor_give(&visitor, &digest, &url);
+        assert_false(digest.is_changed);
+        push_assets_destroy(assets);
+    }
+    arena_destroy(arena);
+}
+
 static void test_without_assets(void **state) {
     (void)state;
     struct arena *arena = arena_create();
@@ -147,6 +237,8 @@ static void test_without_assets(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_give),
+        cmocka_unit_test(test_given_again),
         cmocka_unit_test(test_without_assets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

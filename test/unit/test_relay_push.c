@@ -8,31 +8,15 @@
 
 static const char plain[] = "[{origin: app}]";
 
-// The page's whole answer, which has these fields.
-static void answer(struct origin_call *call, const char *fields) {
-    fake_origin_head(call, 200, fields);
-    fake_origin_end(call, NULL);
-}
-
 // Asks for a page that is answered with these fields; returns how many promises were made.
 static unsigned get_page(struct scene *s, const char *page, const char *fields) {
     unsigned before = s->front.stream_count;
     struct fake_stream *stream = scene_get(s, page);
-    answer(scene_last_call(s), fields);
+    scene_answer(scene_last_call(s), fields);
     unsigned promised = s->front.stream_count - before - 1;
     fake_front_close(stream, FAULT_NONE);
     assert_int_equal(stream->story.promised, promised);
     return promised;
-}
-
-static void assert_skipped(struct fake_stream *stream, const char *text) {
-    if (stream->x != NULL) {
-        fake_front_close(stream, FAULT_NONE);
-    }
-    struct slice skipped = stream->story.skipped;
-    if (!slice_equal(skipped, slice_of_text(text))) {
-        fail_msg("skipped '%.*s', not '%s'", SLICE_ARGS(skipped), text);
-    }
 }
 
 // --- three moments -------------------------------------------------------------------------------
@@ -60,12 +44,12 @@ static void test_at_the_head(void **state) {
     assert_int_equal(call->options.push_share, 25);
     assert_true(call->is_request_ended);
     fake_origin_end(scene_call(&s, 1), NULL);
-    answer(call, "content-type: text/css");
+    scene_answer(call, "content-type: text/css");
     assert_front(&s, "1 finish\n2 head 200\n2 finish\n");
     assert_response_field(scene_stream(&s, 2), "x-http2-push", ""); // only where it is asked for
     fake_front_close(stream, FAULT_NONE);
     assert_int_equal(stream->story.promised, 2);
-    assert_skipped(stream, "");
+    scene_expect_skipped(stream, "");
     assert_int_equal(s.relay.exchanges, 2); // a push may outlive its page
     scene_close(&s);
 }
@@ -80,9 +64,9 @@ static void test_at_an_interim_response(void **state) {
     assert_string_equal(fake_front_field(stream, &stream->interim.headers, "link"),
                         "</a.css>; rel=preload; as=style");
     // Each candidate once a request.
-    answer(scene_call(&s, 1), CSS_AND_PNG);
+    scene_answer(scene_call(&s, 1), CSS_AND_PNG);
     assert_front(&s, "1 promise 3 /b.png u=5 i\n1 head 200\n1 finish\n");
-    assert_skipped(stream, "repeated:1");
+    scene_expect_skipped(stream, "repeated:1");
     assert_int_equal(stream->story.promised, 2);
     scene_close(&s);
 }
@@ -99,9 +83,9 @@ static void test_at_the_request(void **state) {
     assert_origin(&s, "1 start app0 GET a.example/\n2 start app0 GET a.example/app.css push\n"
                       "3 start app0 GET a.example/x.js?v=2 push\n");
     assert_front(&s, "1 promise 2 /app.css u=2\n1 promise 3 /x.js?v=2 u=2\n");
-    answer(scene_call(&s, 1), "link: </app.css>; rel=preload");
+    scene_answer(scene_call(&s, 1), "link: </app.css>; rel=preload");
     assert_front(&s, "1 head 200\n1 finish\n");
-    assert_skipped(stream, "repeated:1");
+    scene_expect_skipped(stream, "repeated:1");
     // Again: the client has them.
     assert_int_equal(get_page(&s, "/again", ""), 0);
     scene_close(&s);
@@ -120,7 +104,7 @@ static void test_declared_waits_for_a_conditional_request(void **state) {
         fake_origin_head(scene_call(&s, 1), is_modified ? 200 : 304, "");
         assert_int_equal(s.front.stream_count, is_modified ? 3 : 1);
         fake_origin_end(scene_call(&s, 1), NULL);
-        assert_skipped(stream, is_modified ? "" : "status:2");
+        scene_expect_skipped(stream, is_modified ? "" : "status:2");
         scene_close(&s);
     }
 }
@@ -134,7 +118,7 @@ static void test_after_a_retry_too(void **state) {
     scene_forget(&s);
     fake_origin_fail(scene_call(&s, 1), FAULT_ORIGIN_RESET);
     assert_origin(&s, "4 start app0 GET a.example/ retry\n");
-    answer(scene_call(&s, 4), "link: </app.css>; rel=preload, </c.css>; rel=preload");
+    scene_answer(scene_call(&s, 4), "link: </app.css>; rel=preload, </c.css>; rel=preload");
     assert_front(&s, "1 promise 4 /c.css u=2\n1 head 200\n1 finish\n"); // none twice
     scene_close(&s);
 }
@@ -181,7 +165,7 @@ static void test_pages(void **state) {
         if (stream->story.promised != pages[i].promised) {
             fail_msg("row %zu: %u promised", i, stream->story.promised);
         }
-        assert_skipped(stream, pages[i].skipped);
+        scene_expect_skipped(stream, pages[i].skipped);
         assert_int_equal(s.front.stream_count, 1 + pages[i].promised);
         assert_response_field(stream, "link", CSS_AND_PNG + strlen("link: ")); // always forwarded
         scene_close(&s);
@@ -196,7 +180,7 @@ static void test_trusted_proxy(void **state) {
     struct exchange *x = fake_front_open(&s.front, "a.example", "/");
     fake_front_add(x, "x-forwarded-for", "1.2.3.4");
     fake_front_start(x);
-    answer(scene_call(&s, 1), CSS);
+    scene_answer(scene_call(&s, 1), CSS);
     assert_int_equal(s.front.stream_count, 2);
     scene_close(&s);
 }
@@ -210,9 +194,9 @@ static void test_client_without_pushes(void **state) {
         s.front.promise_room = 0;
         struct fake_stream *stream = scene_get(&s, "/");
         fake_origin_interim(scene_call(&s, 1), 103, CSS);
-        answer(scene_call(&s, 1), "");
+        scene_answer(scene_call(&s, 1), "");
         assert_front(&s, "1 interim 103\n1 head 200\n1 finish\n");
-        assert_skipped(stream, "client:3");
+        scene_expect_skipped(stream, "client:3");
         assert_null(s.front.client.memory); // and costs no diary
         scene_close(&s);
     }
@@ -226,8 +210,8 @@ static void test_nothing_is_promised_twice(void **state) {
     scene_open(&s, plain);
     assert_int_equal(get_page(&s, "/1", CSS_AND_PNG), 2);
     struct fake_stream *stream = scene_get(&s, "/2");
-    answer(scene_last_call(&s), CSS_AND_PNG ", </c.js>; rel=preload; nopush");
-    assert_skipped(stream, "nopush:1,already:2");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG ", </c.js>; rel=preload; nopush");
+    scene_expect_skipped(stream, "nopush:1,already:2");
     assert_int_equal(get_page(&s, "/3", "link: </c.js>; rel=preload"), 1);
     scene_change_client(&s);
     assert_int_equal(get_page(&s, "/1", CSS_AND_PNG), 2); // another client has nothing
@@ -247,12 +231,12 @@ static void test_what_the_client_asked_for(void **state) {
     struct exchange *x = fake_front_open(&s.front, "a.example", "/b.png");
     x->request.method = SLICE("HEAD"); // has not got it
     fake_front_start(x);
-    answer(scene_last_call(&s), "");
+    scene_answer(scene_last_call(&s), "");
     struct fake_stream *stream = scene_get(&s, "/");
     scene_forget(&s);
-    answer(scene_last_call(&s), CSS_AND_PNG);
+    scene_answer(scene_last_call(&s), CSS_AND_PNG);
     assert_front(&s, "3 promise 4 /b.png u=5 i\n3 head 200\n3 finish\n");
-    assert_skipped(stream, "already:1");
+    scene_expect_skipped(stream, "already:1");
     scene_close(&s);
 }
 
@@ -263,8 +247,8 @@ static void test_what_the_client_asks_meanwhile(void **state) {
     scene_open(&s, plain);
     struct fake_stream *stream = scene_get(&s, "/");
     scene_get(&s, "/a.css");
-    answer(scene_call(&s, 1), CSS);
-    assert_skipped(stream, "already:1");
+    scene_answer(scene_call(&s, 1), CSS);
+    scene_expect_skipped(stream, "already:1");
     scene_close(&s);
 }
 
@@ -297,7 +281,7 @@ static void test_client_that_refuses(void **state) {
             struct origin_call *call = scene_last_call(&s);
             switch (outcomes[j]) {
             case 't':
-                answer(call, "");
+                scene_answer(call, "");
                 fake_front_close(push, FAULT_NONE);
                 break;
             case 'r':
@@ -323,6 +307,42 @@ static void test_client_that_refuses(void **state) {
     }
 }
 
+// What most clients refuse, of those that take other things, is promised to nobody for a while.
+static void test_resource_that_clients_refuse(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, plain);
+    for (unsigned visit = 0; visit < 6; visit++) {
+        assert_int_equal(get_page(&s, "/", CSS_AND_PNG), 2);
+        scene_answer(scene_call(&s, s.pool.call_count - 1), "");
+        fake_front_close(scene_stream(&s, 2), FAULT_NONE);
+        fake_front_close(scene_stream(&s, 3), FAULT_CLIENT_RESET);
+        scene_change_client(&s);
+    }
+    struct fake_stream *stream = scene_get(&s, "/");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG);
+    scene_expect_skipped(stream, "unwanted:1");
+    assert_int_equal(stream->story.promised, 1);
+    scene_change_client(&s);
+    s.front.clock.now_ms += PUSH_UNFIT_MS;
+    assert_int_equal(get_page(&s, "/", CSS_AND_PNG), 2);
+    scene_close(&s);
+}
+
+// A client that refuses all it is promised says nothing about the resources.
+static void test_refusing_clients_have_no_vote(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, plain);
+    for (unsigned visit = 0; visit < 8; visit++) {
+        assert_int_equal(get_page(&s, "/", CSS_AND_PNG), 2);
+        fake_front_close(scene_stream(&s, 2), FAULT_CLIENT_RESET);
+        fake_front_close(scene_stream(&s, 3), FAULT_CLIENT_RESET);
+        scene_change_client(&s);
+    }
+    scene_close(&s);
+}
+
 static void test_refusal_is_told(void **state) {
     (void)state;
     struct scene s;
@@ -332,8 +352,8 @@ static void test_refusal_is_told(void **state) {
         fake_front_close(scene_stream(&s, s.front.stream_count), FAULT_CLIENT_RESET);
     }
     struct fake_stream *stream = scene_get(&s, "/");
-    answer(scene_last_call(&s), CSS_AND_PNG);
-    assert_skipped(stream, "refused:2");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG);
+    scene_expect_skipped(stream, "refused:2");
     scene_close(&s);
 }
 
@@ -344,11 +364,11 @@ static void test_open_promises_are_limited(void **state) {
     struct scene s;
     scene_open(&s, "[{origin: app, push: {max_open: 2}}]");
     struct fake_stream *stream = scene_get(&s, "/1");
-    answer(scene_last_call(&s), CSS_AND_PNG ", </c.js>; rel=preload");
-    assert_skipped(stream, "too_many:1");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG ", </c.js>; rel=preload");
+    scene_expect_skipped(stream, "too_many:1");
     stream = scene_get(&s, "/2"); // both are still open
-    answer(scene_last_call(&s), "link: </d.js>; rel=preload");
-    assert_skipped(stream, "too_many:1");
+    scene_answer(scene_last_call(&s), "link: </d.js>; rel=preload");
+    scene_expect_skipped(stream, "too_many:1");
     fake_front_close(scene_stream(&s, 2), FAULT_CLIENT_GONE);
     assert_int_equal(get_page(&s, "/3", "link: </e.js>; rel=preload, </f.js>; rel=preload"), 1);
     scene_close(&s);
@@ -360,8 +380,8 @@ static void test_no_more_than_the_front_has_room_for(void **state) {
     scene_open(&s, plain);
     s.front.promise_room = 1;
     struct fake_stream *stream = scene_get(&s, "/1");
-    answer(scene_last_call(&s), CSS_AND_PNG);
-    assert_skipped(stream, "too_many:1");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG);
+    scene_expect_skipped(stream, "too_many:1");
     assert_int_equal(stream->story.promised, 1);
     scene_close(&s);
 }
@@ -372,8 +392,8 @@ static void test_front_that_takes_a_promise_not(void **state) {
     scene_open(&s, plain);
     s.front.refuses_promises = true;
     struct fake_stream *stream = scene_get(&s, "/1");
-    answer(scene_last_call(&s), CSS_AND_PNG);
-    assert_skipped(stream, "client:2");
+    scene_answer(scene_last_call(&s), CSS_AND_PNG);
+    scene_expect_skipped(stream, "client:2");
     assert_int_equal(stream->story.promised, 0);
     s.front.refuses_promises = false;
     assert_int_equal(get_page(&s, "/2", CSS_AND_PNG), 2); // they stand in no diary
@@ -409,7 +429,7 @@ static struct fake_stream *get_with_cookie(struct scene *s, bool has_cookie) {
         fake_front_add(x, "cookie", "id=1");
     }
     struct fake_stream *stream = fake_front_start(x);
-    answer(scene_last_call(s), CSS);
+    scene_answer(scene_last_call(s), CSS);
     return stream;
 }
 
@@ -433,9 +453,9 @@ static void test_pushed_responses(void **state) {
         fake_front_close(push, FAULT_NONE);
         assert_int_equal(push->fault, pushed[i].is_delivered ? FAULT_NONE : FAULT_PUSH_UNWANTED);
         scene_change_client(&s);
-        assert_skipped(get_with_cookie(&s, true), pushed[i].skipped_with_cookie);
+        scene_expect_skipped(get_with_cookie(&s, true), pushed[i].skipped_with_cookie);
         scene_change_client(&s);
-        assert_skipped(get_with_cookie(&s, false), pushed[i].skipped_without);
+        scene_expect_skipped(get_with_cookie(&s, false), pushed[i].skipped_without);
         scene_close(&s);
     }
 }
@@ -459,7 +479,7 @@ static void test_unfit_is_forgotten_in_time(void **state) {
     get_page(&s, "/1", CSS);
     fake_origin_head(scene_call(&s, 2), 404, "");
     fake_front_close(scene_stream(&s, 2), FAULT_NONE);
-    assert_skipped(get_with_cookie(&s, false), "unfit:1");
+    scene_expect_skipped(get_with_cookie(&s, false), "unfit:1");
     s.front.clock.now_ms += PUSH_UNFIT_MS;
     assert_int_equal(get_page(&s, "/3", CSS), 1); // the diary does not count it as given either
     scene_close(&s);
@@ -490,7 +510,7 @@ static void test_push_is_tried_again(void **state) {
     scene_forget(&s);
     fake_origin_fail(scene_call(&s, 2), FAULT_ORIGIN_RESET);
     assert_origin(&s, "3 start app0 GET a.example/a.css push retry\n");
-    answer(scene_call(&s, 3), "");
+    scene_answer(scene_call(&s, 3), "");
     assert_front(&s, "2 head 200\n2 finish\n");
     scene_close(&s);
 }
@@ -503,11 +523,11 @@ static void test_a_push_never_pushes(void **state) {
     assert_int_equal(s.front.stream_count, 3);
     scene_forget(&s);
     fake_origin_interim(scene_call(&s, 2), 103, "link: </font.woff>; rel=preload"); // kept back
-    answer(scene_call(&s, 2), "link: </font.woff>; rel=preload; as=font");
+    scene_answer(scene_call(&s, 2), "link: </font.woff>; rel=preload; as=font");
     assert_front(&s, "2 head 200\n2 finish\n");
     assert_origin(&s, "");
     assert_response_field(scene_stream(&s, 2), "link", "</font.woff>; rel=preload; as=font");
-    assert_skipped(scene_stream(&s, 2), "repeated:1,nested:1");
+    scene_expect_skipped(scene_stream(&s, 2), "repeated:1,nested:1");
     scene_close(&s);
 }
 
@@ -517,9 +537,9 @@ static void test_nothing_is_promised_without_a_route(void **state) {
     scene_open(&s, "[{origin: app, path: /in, push: {max_open: 1}}]");
     struct fake_stream *stream = scene_get(&s, "/in/page");
     scene_forget(&s);
-    answer(scene_call(&s, 1), "link: </out.css>; rel=preload");
+    scene_answer(scene_call(&s, 1), "link: </out.css>; rel=preload");
     assert_front(&s, "1 head 200\n1 finish\n");
-    assert_skipped(stream, "unfit:1");
+    scene_expect_skipped(stream, "unfit:1");
     scene_close(&s);
 }
 
@@ -530,8 +550,8 @@ static void test_marker(void **state) {
     struct scene s;
     scene_open(&s, "[{origin: app, push: {mark: on}}]");
     struct fake_stream *stream = scene_get(&s, "/");
-    answer(scene_call(&s, 1), CSS);
-    answer(scene_call(&s, 2), "x-http2-push: mine");
+    scene_answer(scene_call(&s, 1), CSS);
+    scene_answer(scene_call(&s, 2), "x-http2-push: mine");
     assert_response_field(stream, "x-http2-push", "");
     assert_response_field(scene_stream(&s, 2), "x-http2-push", "pushed");
     scene_close(&s);
@@ -556,7 +576,7 @@ static void test_push_only_links(void **state) {
         struct scene s;
         scene_open(&s, plain);
         struct fake_stream *stream = scene_get(&s, "/");
-        answer(scene_call(&s, 1), push_onlys[i].fields);
+        scene_answer(scene_call(&s, 1), push_onlys[i].fields);
         const char *link = fake_front_field(stream, &stream->head.headers, "link");
         if (strcmp(link, push_onlys[i].link) != 0) {
             fail_msg("row %zu: '%s'", i, link);
@@ -577,7 +597,7 @@ static void test_push_only_links_are_for_us_alone(void **state) {
     fake_origin_interim(scene_call(&s, 1), 103, fields);
     assert_string_equal(fake_front_field(stream, &stream->interim.headers, "link"),
                         "</b>; rel=preload");
-    answer(scene_call(&s, 1), fields);
+    scene_answer(scene_call(&s, 1), fields);
     assert_response_field(stream, "link", "</b>; rel=preload");
     scene_close(&s);
 }
@@ -587,10 +607,11 @@ static void test_story_names_every_reason(void **state) {
     struct scene s;
     scene_open(&s, plain);
     struct fake_stream *stream = scene_get(&s, "/");
-    answer(scene_call(&s, 1),
-           "link: </a>; rel=preload, </b>; rel=preload; nopush, <//x.example/c>; rel=preload, "
-           "<a b>; rel=preload, </>; rel=preload, </a>; rel=preload, <//y>; rel=preconnect");
-    assert_skipped(stream, "bad_url:1,self:1,repeated:1,nopush:1,hint_only:1,other_site:1");
+    scene_answer(
+        scene_call(&s, 1),
+        "link: </a>; rel=preload, </b>; rel=preload; nopush, <//x.example/c>; rel=preload, "
+        "<a b>; rel=preload, </>; rel=preload, </a>; rel=preload, <//y>; rel=preconnect");
+    scene_expect_skipped(stream, "bad_url:1,self:1,repeated:1,nopush:1,hint_only:1,other_site:1");
     assert_int_equal(stream->story.promised, 1);
     scene_close(&s);
 }
@@ -609,6 +630,8 @@ int main(void) {
         cmocka_unit_test(test_what_the_client_asked_for),
         cmocka_unit_test(test_what_the_client_asks_meanwhile),
         cmocka_unit_test(test_client_that_refuses),
+        cmocka_unit_test(test_resource_that_clients_refuse),
+        cmocka_unit_test(test_refusing_clients_have_no_vote),
         cmocka_unit_test(test_refusal_is_told),
         cmocka_unit_test(test_open_promises_are_limited),
         cmocka_unit_test(test_no_more_than_the_front_has_room_for),
