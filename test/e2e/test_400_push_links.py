@@ -202,7 +202,7 @@ def try_case(proxy, number, path):
 
 def test_parser(outrider, origin):
     serve_cases(origin, [case[1] for case in PARSER])
-    proxy = outrider(origin, log={"access": "off"})
+    proxy = outrider(origin, learn="off", log={"access": "off"})
     wrong = []
     for number, (name, fields, expected) in enumerate(PARSER):
         got, forwarded = try_case(proxy, number, PAGE)
@@ -214,7 +214,7 @@ def test_parser(outrider, origin):
 
 def test_resolver(outrider, origin):
     serve_cases(origin, [[f"<{case[2]}>; rel=preload"] for case in RESOLVER])
-    proxy = outrider(origin, log={"access": "off"})
+    proxy = outrider(origin, learn="off", log={"access": "off"})
     wrong = []
     for number, (name, path, target, expected) in enumerate(RESOLVER):
         got, _ = try_case(proxy, number, path)
@@ -252,7 +252,7 @@ REWRITING = [
 
 def test_rewriting(outrider, origin):
     serve_cases(origin, [case[1] for case in REWRITING])
-    proxy = outrider(origin, log={"access": "off"})
+    proxy = outrider(origin, learn="off", log={"access": "off"})
     for number, (name, fields, expected, forwarded) in enumerate(REWRITING):
         got = try_case(proxy, number, PAGE)
         assert got == (expected, fields if forwarded is None else forwarded), name
