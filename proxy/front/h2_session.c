@@ -15,6 +15,8 @@ enum {
     SHUTDOWN_ROUND_MS = 1000, // for clients that do not answer PING
     TICK_MS = 2500,           // how often stalled streams are looked for while there are any
     MAX_SETTINGS = 32,
+    // Of a response: beyond the largest head that an origin may be allowed, with our own fields.
+    MAX_HEAD_BYTES = 2 * 1024 * 1024,
     MAX_OUTBOUND_ACK = 256,
 };
 
@@ -78,6 +80,7 @@ static nghttp2_session *create_engine(struct h2_session *session) {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
+    nghttp2_option_set_max_send_header_block_length(option, MAX_HEAD_BYTES);
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACK);
     nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33);
     if (nghttp2_session_server_new2(&ng, callbacks, session, option) != 0) {

@@ -275,3 +275,17 @@ def test_many_streams_at_once_keep_apart(outrider, origin):
             True
         ] * 60
         assert time.monotonic() - start < 10
+
+
+def test_heads_as_large_as_the_limit_allows(outrider, origin):
+    """The HTTP/2 library stops at 64 KB unless it is told otherwise, and says nothing then."""
+    fields = [("x-a", "a" * 60000), ("x-b", "b" * 60000), ("x-c", "c" * 5500)]
+    origin.on("/large", respond(200, fields, b"large"))
+    origin.on("/default", respond(200, [("x-a", "a" * 65300)], b"default"))
+    proxy = outrider(origin, limits={"response_head": "1MiB"})
+    with proxy.h2() as client:
+        client.conn.decoder.max_header_list_size = 1 << 21
+        for path, name, size in [("/large", "x-b", 60000), ("/default", "x-a", 65300)]:
+            answer = client.get(path)
+            assert answer.status == 200 and answer.body == path[1:].encode()
+            assert len(answer.header(name)) == size
