@@ -11,6 +11,8 @@
 // Appends the text of a good file; nothing, with a line in the log, when there is none or it is
 // damaged. NULL path: none is configured.
 void learned_read(const struct config_learned *learned, struct buffer *out_text);
+// Adds to `text` the pages that only `more` knows.
+void learned_merge(const struct config_learned *learned, struct buffer *text, struct slice more);
 // What can't be written is logged.
 void learned_write(const struct config_learned *learned, struct slice text);
 

@@ -19,6 +19,7 @@
 static bool read_all(const char *path, struct buffer *out_text);
 static bool is_good(const struct config_learned *learned, struct slice text);
 static void set_aside(const char *path);
+static struct push_learn *create_table(const struct config_learned *learned);
 static bool write_all(const char *path, struct slice text);
 static char *with_ending(const char *path, const char *ending);
 static int64_t wall_ms(void);
@@ -67,9 +68,7 @@ static bool read_all(const char *path, struct buffer *out_text) {
 }
 
 static bool is_good(const struct config_learned *learned, struct slice text) {
-    const struct push_learn_limits limits = {
-        .pages = learned->pages, .page_bytes = (uint32_t)learned->page_bytes, .is_alone = true};
-    struct push_learn *learn = push_learn_create(&limits, 1);
+    struct push_learn *learn = create_table(learned);
     struct push_learn_file_error error;
     bool is_loaded = push_learn_file_load(learn, text, 1, wall_ms(), &error);
     if (is_loaded) {
@@ -90,6 +89,28 @@ static void set_aside(const char *path) {
         log_warn("learned", path, "can't be set aside: %s", strerror(errno));
     }
     free(aside);
+}
+
+static struct push_learn *create_table(const struct config_learned *learned) {
+    const struct push_learn_limits limits = {
+        .pages = learned->pages, .page_bytes = (uint32_t)learned->page_bytes, .is_alone = true};
+    return push_learn_create(&limits, 1);
+}
+
+void learned_merge(const struct config_learned *learned, struct buffer *text, struct slice more) {
+    if (buffer_length(text) == 0) {
+        buffer_append_slice(text, more);
+        return;
+    }
+    struct push_learn *learn = create_table(learned);
+    struct push_learn_file_error error;
+    int64_t wall = wall_ms();
+    uint64_t now = (uint64_t)wall; // any clock will do
+    push_learn_file_load(learn, buffer_peek(text), now, wall, &error);
+    push_learn_file_load(learn, more, now, wall, &error);
+    buffer_finish(text);
+    push_learn_file_save(learn, now, wall, text);
+    push_learn_destroy(learn);
 }
 
 void learned_write(const struct config_learned *learned, struct slice text) {

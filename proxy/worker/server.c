@@ -38,8 +38,9 @@ struct server {
     uv_signal_t signals[SIGNALS];
     struct timer drain_timer;
     struct timer save_timer;
-    struct watch *watch;   // NULL: nothing to watch, or stopping
-    struct buffer learned; // the state file's text as it was at the start
+    struct watch *watch;      // NULL: nothing to watch, or stopping
+    struct buffer learned;    // the state file's text as it was at the start
+    struct buffer last_words; // and as the workers leave it
     bool is_draining;
     unsigned reloads;
     unsigned failed_reloads;
@@ -57,6 +58,7 @@ static void raise_descriptor_limit(void);
 static void fit_connections(struct config *config);
 static bool open_access_log(struct server *server, struct config_errors *errors);
 static void start_workers(struct server *server);
+static void start_saving(struct server *server);
 static void fill_random(void *bytes, size_t length);
 static void report_listeners(const struct server *server);
 static void watch_signals(struct server *server);
@@ -108,6 +110,7 @@ int server_run(struct config *take_config) {
     loop_finish(&server.loop);
     free(server.workers);
     buffer_finish(&server.learned);
+    buffer_finish(&server.last_words);
     log_sink_destroy(server.access_sink);
     generation_unref(&server.generation);
     log_info("server", "-", "stopped");
@@ -206,8 +209,14 @@ static void start_workers(struct server *server) {
                                          .user = server};
         server->workers[i] = worker_create(&options);
     }
-    if (server->generation->config->learned.file != NULL) {
-        timer_start(&server->save_timer, server->generation->config->learned.save_ms);
+    start_saving(server);
+}
+
+static void start_saving(struct server *server) {
+    const struct config_learned *learned = &server->generation->config->learned;
+    timer_stop(&server->save_timer);
+    if (learned->file != NULL) {
+        timer_start(&server->save_timer, learned->save_ms);
     }
 }
 
@@ -296,6 +305,7 @@ static void reload(struct server *server) {
     }
     server->generation = generation;
     server->reloads++;
+    start_saving(server);
     watch_stop(server->watch);
     watch_files(server);
     log_info("server", "-", "reloaded file=%s reloads=%u", generation->config->file,
@@ -357,12 +367,21 @@ static void tell_others(void *argument) {
 static void on_save_timer(struct timer *timer) {
     struct server *server = LIST_ENTRY(timer, struct server, save_timer);
     worker_save(server->workers[0]); // all have learned the same
-    timer_start(timer, server->generation->config->learned.save_ms);
+    start_saving(server);
 }
 
+// What one worker has learned. While all run, one speaks for all; at the end each has the last word
+// on what it could not tell the others any more, so their words are put together.
 static void save_learned(void *argument) {
     struct message *message = argument;
-    learned_write(&message->server->generation->config->learned, buffer_peek(&message->bytes));
+    struct server *server = message->server;
+    const struct config_learned *learned = &server->generation->config->learned;
+    if (server->is_draining) {
+        learned_merge(learned, &server->last_words, buffer_peek(&message->bytes));
+        learned_write(learned, buffer_peek(&server->last_words));
+    } else {
+        learned_write(learned, buffer_peek(&message->bytes));
+    }
     buffer_finish(&message->bytes);
     free(message);
 }

@@ -262,8 +262,7 @@ void worker_save(struct worker *worker) {
 
 static void save(void *argument) {
     struct worker *worker = argument;
-    bool is_over = worker->service == NULL;
-    if (is_over || worker->options.index != 0 || // all have learned the same
+    if (worker->service == NULL ||
         service_generation(worker->service)->config->learned.file == NULL) {
         return;
     }
