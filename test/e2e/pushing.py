@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words of the push tests: pages that link, what was promised, what the access log says of it."""
+"""Words of the push and hint tests: pages that link, what was promised or hinted, what the access
+log says of it."""
 
-from origin import respond
+import base64
+import hashlib
+
+from origin import respond, wait
 
 STYLE = "</a.css>; rel=preload; as=style"
 
@@ -39,3 +43,67 @@ def outcome(proxy, path, number=0):
     """(promised, skipped with reasons) of the page's n-th line. Stops the proxy."""
     line = log_lines(proxy, path)[number]
     return line["promised"], line["skipped"]
+
+
+# --- hints -----------------------------------------------------------------------------
+
+# What a browser says of a request for a page that its user goes to.
+NAVIGATION = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+
+
+def hints(response):
+    """The Link value of each 103, in order; "" where it has none."""
+    fields_of = [fields for fields in response.interim if dict(fields)[":status"] == "103"]
+    return [", ".join(v for name, v in fields if name == "link") for fields in fields_of]
+
+
+def thinking_page(origin, path, *values, status=200, headers=(), body=b"<html>"):
+    """A page that comes when the event named like its path is set. See ask_early."""
+    origin.event(path).clear()
+    origin.on(path, wait(path), respond(status, [*headers, *links(*values)], body))
+    assets(origin)
+
+
+def ask_early(client, origin, path, headers=NAVIGATION):
+    """The response to a thinking page, whose origin thinks on until a 103 or a promise has come."""
+    before = len(client.pushes)
+    stream_id = client.request(path, headers=headers)
+    response = client.responses[stream_id]
+    client.wait_until(lambda: response.interim or len(client.pushes) > before)
+    assert not response.headers
+    origin.wait_requests(1, path)
+    origin.event(path).set()
+    return client.wait(stream_id)
+
+
+def visit(proxy, path="/", headers=NAVIGATION, push=False, **options):
+    """One page on a connection of its own, with all that was promised."""
+    with proxy.h2(push=push, **options) as client:
+        response = client.get(path, headers)
+        client.wait_pushes()
+        response.promised = promised(client)
+    return response
+
+
+def known(proxy, origin, path="/", headers=NAVIGATION):
+    """What is hinted for the page on a new connection; nothing is learned from this. From now on
+    the page answers 500."""
+    origin.on(path.partition("?")[0], respond(500))
+    found = hints(visit(proxy, path, headers))
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def cache_digest(*urls, flags=""):
+    """A Cache-Digest element: include/push/push_cache_digest.h says how."""
+    log_n, log_p = 3, 20
+    hashes = [int(hashlib.sha256(url.encode()).hexdigest()[:16], 16) for url in urls]
+    members = sorted({value >> (64 - log_n - log_p) for value in hashes})
+    bits, following = f"{log_n:05b}{log_p:05b}", 0
+    for member in members:
+        gap = member - following
+        bits += "0" * (gap >> log_p) + "1" + f"{gap % (1 << log_p):0{log_p}b}"
+        following = member + 1
+    bits += "0" * (-len(bits) % 8)
+    data = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return base64.urlsafe_b64encode(data).decode().rstrip("=") + flags
