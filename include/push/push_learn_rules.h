@@ -34,7 +34,7 @@ enum {
     X(SET_COOKIE, "set_cookie", KEEP)   /* says nothing about the page */                          \
     X(VARY, "vary", DROP)               /* Vary: * */                                              \
     X(STALE, "stale", DROP)             /* no freshness left; unless the route says so */          \
-    X(REFLECTED, "reflected", KEEP)     /* the query shows up in a link */                         \
+    X(REFLECTED, "reflected", KEEP)     /* query or cookie in a link */                            \
     X(NO_LINKS, "no_links", DROP)       /* none worth a hint */                                    \
     X(FIRST, "first", KEEP)             /* a first sighting */                                     \
     X(SAME_SOURCE, "same_source", KEEP) /* agrees, but is of the same client */                    \

@@ -2,9 +2,11 @@
 #include "push_learn_reflection.h"
 
 // Shorter words are in many URLs by chance. The others bound the work that a query can cause.
-enum { MIN_WORD_BYTES = 4, MAX_WORDS = 16, MAX_QUERY_BYTES = 2048 };
+enum { MIN_WORD_BYTES = 4, MAX_WORDS = 16, MAX_COOKIES = 32, MAX_QUERY_BYTES = 2048 };
 
 static size_t collect_words(struct slice query, struct arena *arena, struct slice *words);
+static size_t collect_cookies(const struct headers *headers, struct arena *arena,
+                              struct slice *words);
 static bool next_word(struct slice *rest, struct slice *out_word);
 static struct slice decode(struct slice text, struct arena *arena);
 static int hex_value(char c);
@@ -16,16 +18,14 @@ static bool contains(struct slice text, struct slice word);
 bool push_learn_reflection_is_in(const struct request_head *page,
                                  const struct push_learn_element *elements, size_t count,
                                  struct arena *arena) {
-    struct slice words[MAX_WORDS];
+    struct slice words[MAX_WORDS + MAX_COOKIES];
     struct slice query = slice_skip(page->path, slice_find(page->path, '?') + 1);
-    if (query.length < MIN_WORD_BYTES) {
-        return false;
-    }
     size_t word_count =
         query.length <= MAX_QUERY_BYTES ? collect_words(query, arena, words) : MAX_WORDS + 1;
     if (word_count > MAX_WORDS) {
         return true;
     }
+    word_count += collect_cookies(&page->headers, arena, words + word_count);
     for (size_t i = 0; i < count && word_count > 0; i++) {
         struct slice link = decode(link_words(&elements[i], page->authority), arena);
         if (has_word(link, words, word_count)) {
@@ -48,6 +48,25 @@ static size_t collect_words(struct slice query, struct arena *arena, struct slic
             return MAX_WORDS + 1;
         }
         words[count++] = word;
+    }
+    return count;
+}
+
+// Values, decoded. A page that makes a link of one is another for each visitor.
+static size_t collect_cookies(const struct headers *headers, struct arena *arena,
+                              struct slice *words) {
+    size_t count = 0;
+    const struct header *field = headers_find(headers, HEADER_COOKIE);
+    for (; field != NULL; field = headers_find_next(headers, HEADER_COOKIE, field)) {
+        struct slice rest = field->value;
+        while (rest.length > 0 && count < MAX_COOKIES) {
+            struct slice pair = slice_first(rest, slice_find(rest, ';'));
+            rest = slice_skip(rest, pair.length + 1);
+            struct slice value = slice_trim(slice_skip(pair, slice_find(pair, '=') + 1));
+            if (value.length >= MIN_WORD_BYTES) {
+                words[count++] = decode(value, arena);
+            }
+        }
     }
     return count;
 }

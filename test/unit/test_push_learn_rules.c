@@ -60,6 +60,15 @@ static const struct {
     {{.response = LINK "vary: Cookie", .request = "cookie: a\ncookie: b"}, "first", HOUR, "a; b"},
     {{.response = LINK "vary: cookie"}, "first", HOUR, ""},
     {{.response = LINK, .request = "cookie: sid=1"}, "first", HOUR, ""},
+    {{.response = "link: </theme/Dark%20blue.css>; rel=preload\n",
+      .request = "cookie: a=1; theme=dark+blue"},
+     "reflected",
+     0,
+     ""},
+    {{.response = "link: </style.css>; rel=preload\n", .request = "cookie: style=1; b=css"},
+     "first",
+     HOUR,
+     ""}, // names and short values are in many URLs by chance
     // for how long
     {{.response = LINK "cache-control: max-age=10"}, "first", 10, ""},
     {{.response = LINK "cache-control: max-age=10, s-maxage=20"}, "first", 20, ""},
