@@ -18,6 +18,7 @@
 #include "base/buffer.h"
 #include "base/fault.h"
 #include "base/slice.h"
+#include "net/conn_path.h"
 #include "net/loop.h"
 
 struct conn;
@@ -73,6 +74,9 @@ struct buffer *conn_output(struct conn *conn);
 void conn_mark(struct conn *conn); // flush at the end of this turn
 // Append and mark.
 void conn_write(struct conn *conn, struct slice bytes);
+// What is written next leaves in small TLS records, as after a pause: its first bytes are of use
+// before the last have come over a slow path.
+void conn_hasten(struct conn *conn);
 bool conn_is_full(const struct conn *conn);
 // Bytes written by the owner that the kernel has not taken yet.
 size_t conn_unsent(const struct conn *conn);
@@ -100,6 +104,8 @@ bool conn_is_tls(const struct conn *conn);
 struct slice conn_server_name(const struct conn *conn); // SNI or ""
 // Does the certificate in use cover this host? True for plain conns.
 bool conn_covers(const struct conn *conn, struct slice host);
+// False for a unix socket and where the kernel does not say. Asks the kernel.
+bool conn_measure_path(const struct conn *conn, struct conn_path *out_path);
 struct loop *conn_loop(const struct conn *conn);
 // Offer a TLS session ticket behind the output of the next flush: after the first response (once;
 // nothing happens for plain conns and TLS 1.2).

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the HTTP/2 files of front/ share: h2_session.c (connection), h2_stream.c (requests come in,
-// streams begin and end), h2_response.c, h2_promise.c, h2_priority.c (what goes out), h2_fields.c
-// (nv pairs and headers), h2_gate.c (frames before the library sees them), h2_limits.c (budgets).
+// streams begin and end), h2_response.c, h2_promise.c, h2_priority.c, h2_hold.c (what goes out and
+// when), h2_fields.c (nv pairs and headers), h2_gate.c (frames before the library sees them),
+// h2_limits.c (budgets).
 // Private to this folder.
 #ifndef OUTRIDER_FRONT_H2_IMPL_H
 #define OUTRIDER_FRONT_H2_IMPL_H
@@ -77,6 +78,27 @@ struct h2_early_priority {
     struct priority priority;
 };
 
+// What less urgent bodies may have on their way while something more urgent is awaited.
+struct h2_hold_limit {
+    uint64_t bytes;         // until the peer has acknowledged them; or H2_HOLD_UNLIMITED
+    uint32_t look_again_ms; // when about two segments more will have arrived
+};
+#define H2_HOLD_UNLIMITED UINT64_MAX
+
+// What holds bodies of one session back: h2_hold.c.
+struct h2_hold {
+    unsigned open[8];        // streams, by urgency
+    unsigned lately_urgency; // of what ended a moment ago: what it names will be asked for soon
+    uint64_t lately_until_ms;
+    // Found out once in a flush, when somebody asks.
+    bool is_known;
+    unsigned awaited_urgency; // the most urgent of what is awaited
+    struct h2_hold_limit limit;
+    uint64_t under_way; // the kernel's part of it
+    uint32_t segment_bytes;
+    uint64_t wake_ms; // a body was held back: look again then; 0: none
+};
+
 enum h2_session_state {
     H2_SESSION_OPEN,     // for requests
     H2_SESSION_SHUTTING, // first GOAWAY sent: for the PING's answer or a second
@@ -109,7 +131,10 @@ struct h2_session {
     unsigned early_next;
     bool has_restore;       // a page has had its first bytes: give it its own priority back
     unsigned boosted_pages; // pages with promises whose first bytes are not out
-    bool has_held_pushes;   // that leave the rest of the connection's window to those pages
+    bool has_held_bodies;   // that leave the window, or the path, to what is more urgent
+    struct h2_hold hold;
+    uint64_t deadline_ms; // without the hold's,
+    uint64_t armed_ms;    // and with it
     bool has_offered_ticket;
     bool is_deaf;    // the client broke the rules: nothing more of it is read
     bool is_blocked; // this flush has gathered its share
@@ -150,6 +175,7 @@ struct h2_stream { // lives in its exchange's arena
     struct h2_pace pace;  // of the response's content
     // priority
     struct priority priority;
+    uint8_t urgency;        // as the library has it now
     bool is_boosted;        // page with promises: ahead of them until its first bytes are out
     bool has_client_update; // PRIORITY_UPDATE came: it wins over the origin
 };
@@ -201,9 +227,21 @@ void h2_priority_end_boost(struct h2_stream *stream);
 void h2_priority_restore(struct h2_session *session);
 // How much of `length` bytes the stream may send, for now: a push leaves window to the pages.
 size_t h2_priority_share(const struct h2_stream *stream, size_t length);
-// Once more for the pushes that were held up so; between frames.
-void h2_priority_release_pushes(struct h2_session *session);
+// Once more for the bodies that were held up, here and in h2_hold.c; between frames.
+void h2_priority_release_held(struct h2_session *session);
 void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct slice value);
+
+// --- h2_hold.c ---
+// Urgency orders what has not left; what stands in the queues of the kernel and of the path is past
+// ordering. So while something more urgent is awaited (a page whose origin thinks), a body is let
+// out only as far as the path takes it along: idle capacity is used, but no queue is built.
+struct h2_hold_limit h2_hold_decide(const struct conn_path *path);
+void h2_hold_open(struct h2_stream *stream); // with its urgency
+void h2_hold_close(struct h2_stream *stream);
+void h2_hold_move(struct h2_stream *stream, uint8_t urgency);
+void h2_hold_begin(struct h2_session *session); // of a flush
+// How much of `length` bytes the stream may send, for now.
+size_t h2_hold_share(const struct h2_stream *stream, size_t length);
 
 // --- h2_fields.c ---
 // A field of a request head or trailer; counts it first and copies it only while within limits.

@@ -50,15 +50,14 @@ size_t h2_priority_share(const struct h2_stream *stream, size_t length) {
     return length < most ? length : most;
 }
 
-void h2_priority_release_pushes(struct h2_session *session) {
-    if (!session->has_held_pushes) {
+void h2_priority_release_held(struct h2_session *session) {
+    if (!session->has_held_bodies) {
         return;
     }
-    session->has_held_pushes = false;
+    session->has_held_bodies = false;
     LIST_EACH(&session->streams, link) {
         struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
-        if (stream->exchange->is_promised && stream->is_deferred &&
-            buffer_length(&stream->body) > 0) {
+        if (stream->is_deferred && buffer_length(&stream->body) > 0) {
             stream->is_deferred = false;
             nghttp2_session_resume_data(session->ng, stream->id);
         }
@@ -68,6 +67,7 @@ void h2_priority_release_pushes(struct h2_session *session) {
 // From the first call on the library leaves the stream's priority to us. Else it would apply the
 // request's field after on_request_head, and undo what was decided there.
 void h2_priority_set(struct h2_stream *stream, struct priority priority) {
+    h2_hold_move(stream, priority.urgency);
     nghttp2_extpri extpri = {.urgency = priority.urgency, .inc = priority.is_incremental};
     nghttp2_session_change_extpri_stream_priority(stream->session->ng, stream->id, &extpri, 1);
 }

@@ -147,9 +147,9 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t l
         stream->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
-    length = h2_priority_share(stream, length);
+    length = h2_hold_share(stream, h2_priority_share(stream, held < length ? held : length));
     if (held > 0 && length == 0) {
-        session->has_held_pushes = true;
+        session->has_held_bodies = true;
         stream->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }

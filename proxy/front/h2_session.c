@@ -28,6 +28,7 @@ static void on_flush(void *user);
 static void on_deadline(void *user);
 static void on_end(void *user, enum fault fault);
 static bool gather(struct h2_session *session, struct buffer *output);
+static void arm_deadline(struct h2_session *session);
 static void close_when_done(struct h2_session *session);
 static void drain(struct front_session *base);
 static void finish_drain(struct h2_session *session);
@@ -217,11 +218,13 @@ static void on_flush(void *user) {
     if (session->flush_bytes == FLUSH_MIN_BYTES) {
         front_return_lot(&session->base);
     }
-    h2_priority_release_pushes(session);
+    h2_hold_begin(session);
+    h2_priority_release_held(session);
     if (!gather(session, conn_output(session->base.conn))) {
         close_now(session, FAULT_PROTOCOL);
         return;
     }
+    arm_deadline(session);
     close_when_done(session);
 }
 
@@ -280,7 +283,21 @@ void h2_session_set_deadline(struct h2_session *session) {
         uint64_t limit = session->has_preface ? limits->idle_ms : limits->head_ms;
         delay = limit > idle_ms ? limit - idle_ms : TICK_MS;
     }
-    conn_set_deadline(session->base.conn, delay);
+    session->deadline_ms = now + delay;
+    session->armed_ms = 0;
+    arm_deadline(session);
+}
+
+// A body that is held up may be due before.
+static void arm_deadline(struct h2_session *session) {
+    uint64_t now = loop_now(session->base.front->loop);
+    uint64_t wake_ms = session->hold.wake_ms;
+    uint64_t due_ms = session->deadline_ms;
+    due_ms = wake_ms != 0 && wake_ms < due_ms ? wake_ms : due_ms;
+    if (due_ms != session->armed_ms) {
+        session->armed_ms = due_ms;
+        conn_set_deadline(session->base.conn, due_ms > now ? due_ms - now : 1);
+    }
 }
 
 static void on_deadline(void *user) {
@@ -290,6 +307,13 @@ static void on_deadline(void *user) {
     }
     const struct front_limits *limits = &session->base.front->limits;
     uint64_t now = loop_now(session->base.front->loop);
+    session->armed_ms = 0;
+    if (now < session->deadline_ms) { // for bodies that are held up
+        session->hold.wake_ms = 0;
+        arm_deadline(session);
+        h2_session_mark(session);
+        return;
+    }
     bool is_idle = list_is_empty(&session->streams);
     uint64_t idle_ms = is_idle ? now - session->idle_since_ms : 0;
     struct conn *conn = session->base.conn;

@@ -87,6 +87,7 @@ struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id) {
     stream->priority = PRIORITY_DEFAULT;
     stream->progress_ms = h2_stream_now(stream);
     headers_init(&stream->raw.headers, x->arena);
+    h2_hold_open(stream);
     if (list_is_empty(&session->streams)) {
         list_append(&session->streams, &stream->link);
         h2_session_set_deadline(session);
@@ -319,6 +320,7 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
     struct front *front = session->base.front;
     list_remove(&stream->link);
     h2_priority_end_boost(stream);
+    h2_hold_close(stream);
     if (x->is_promised) {
         session->pushed_streams--;
     } else {

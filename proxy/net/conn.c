@@ -258,6 +258,12 @@ void conn_offer_ticket(struct conn *conn) {
     }
 }
 
+void conn_hasten(struct conn *conn) {
+    if (conn->tls != NULL) {
+        tls_session_note_pause(conn->tls);
+    }
+}
+
 bool conn_is_full(const struct conn *conn) {
     return conn_unsent(conn) >= CONN_FULL_BYTES;
 }
@@ -415,6 +421,10 @@ struct slice conn_server_name(const struct conn *conn) {
 bool conn_covers(const struct conn *conn, struct slice host) {
     return conn->tls == NULL ||
            tls_context_covers(conn->tls_context, tls_session_server_name(conn->tls), host);
+}
+
+bool conn_measure_path(const struct conn *conn, struct conn_path *out_path) {
+    return conn->state == CONN_OPEN && conn_path_of_socket(wire_fd(&conn->wire), out_path);
 }
 
 struct loop *conn_loop(const struct conn *conn) {

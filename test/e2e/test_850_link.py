@@ -58,9 +58,10 @@ def open_tcp(link):
 
 
 def transfer(source, sink, seconds):
-    """Bytes per second that come in, without the first second (slow start), and what the sender's
+    """Bytes per second that come in, without the first half (slow start), and what the sender's
     TCP thought of the path meanwhile."""
     end = time.monotonic() + seconds
+    steady = end - seconds / 2
     seen = []
 
     def send():
@@ -68,18 +69,16 @@ def transfer(source, sink, seconds):
         while time.monotonic() < end:
             source.sendall(block)
             seen.append(tcp_info(source))
-        source.shutdown(socket.SHUT_WR)
 
     thread = threading.Thread(target=send)
     thread.start()
     count, first, last = 0, None, None
-    while data := sink.recv(65536):
+    while time.monotonic() < end and (data := sink.recv(65536)):
         now = time.monotonic()
-        if now > end - seconds + 1 and now < end:
-            if first is None:
-                first = now
-            else:
-                count += len(data)
+        if first is None and now > steady:
+            first = now
+        elif first is not None:
+            count += len(data)
             last = now
     thread.join()
     min_rtt_ms = min(rtt for rtt, _ in seen)
@@ -99,7 +98,7 @@ def test_round_trip(link):
     server = open_udp(link, "server", link.server_address)
     client = open_udp(link, "client", link.client_address)
     times = []
-    for _ in range(10):
+    for _ in range(5):
         start = time.monotonic()
         client.sendto(b"8 bytes.", server.getsockname())
         server.sendto(server.recv(100), client.getsockname())
@@ -107,20 +106,21 @@ def test_round_trip(link):
         times.append((time.monotonic() - start) * 1000)
     bits = PING_BYTES * 8
     expected = link.rtt_ms + bits / link.down_kbit + bits / link.up_kbit
-    median = sorted(times)[5]
+    median = sorted(times)[2]
     print(f"round trip {median:.2f} ms, expected {expected:.2f}")
     assert median == pytest.approx(expected, rel=0.05)
     client.close()
     server.close()
 
 
+@pytest.mark.parametrize("link", ["cable", "slow"], indirect=True)
 @pytest.mark.parametrize("way", ["down", "up"])
 def test_throughput(link, way):
     client, server = open_tcp(link)
     kbit, source, sink = (
         (link.down_kbit, server, client) if way == "down" else (link.up_kbit, client, server)
     )
-    rate, min_rtt_ms, known_rate = transfer(source, sink, 3)
+    rate, min_rtt_ms, known_rate = transfer(source, sink, 1.5)
     expected = kbit * 1000 / 8 * PAYLOAD_SHARE
     print(f"{way} {rate * 8 / 1e6:.3f} Mbit/s, expected {expected * 8 / 1e6:.3f}; "
           f"TCP_INFO: rtt {min_rtt_ms:.1f} ms, {known_rate * 8 / 1e6:.3f} Mbit/s")
@@ -141,7 +141,7 @@ def test_queue_takes_what_it_says_and_drops_the_rest(link):
     for number in range(sent):
         server.sendto(struct.pack("!I", number).ljust(size - 28, b"x"), client.getsockname())
     server.sendto(b"", client.getsockname())
-    client.settimeout(1.5)
+    client.settimeout(0.5)
     got, times = [], []
     while True:
         try:

@@ -15,6 +15,7 @@ struct conn {
     struct buffer incoming;
     struct buffer taken;
     struct conn_address peer;
+    struct conn_path path;
     uint16_t local_port;
     char *alpn;
     char *server_name;
@@ -40,6 +41,8 @@ struct conn {
     bool is_aborted;
     bool is_ended;
     bool has_ticket;
+    bool has_path;
+    bool is_hastened;
 };
 
 static void on_turn(struct loop_task *task);
@@ -87,6 +90,11 @@ void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port,
     snprintf(conn->peer.text, sizeof(conn->peer.text), "%s", address);
     conn->peer.port = port;
     conn->local_port = local_port;
+}
+
+void fake_conn_set_path(struct conn *conn, const struct conn_path *path) {
+    conn->has_path = path != NULL;
+    conn->path = path != NULL ? *path : (struct conn_path){0};
 }
 
 void conn_attach(struct conn *conn, const struct conn_events *events, void *user) {
@@ -249,6 +257,10 @@ void conn_write(struct conn *conn, struct slice bytes) {
     conn_mark(conn);
 }
 
+void conn_hasten(struct conn *conn) {
+    conn->is_hastened = true;
+}
+
 bool conn_has_waited(const struct conn *conn) {
     return conn->has_waited;
 }
@@ -358,6 +370,10 @@ bool fake_conn_has_ticket(const struct conn *conn) {
     return conn->has_ticket;
 }
 
+bool fake_conn_is_hastened(const struct conn *conn) {
+    return conn->is_hastened;
+}
+
 uint64_t fake_conn_deadline_ms(const struct conn *conn) {
     return conn->deadline_ms;
 }
@@ -376,6 +392,11 @@ const struct conn_address *conn_peer(const struct conn *conn) {
 
 uint16_t conn_local_port(const struct conn *conn) {
     return conn->local_port;
+}
+
+bool conn_measure_path(const struct conn *conn, struct conn_path *out_path) {
+    *out_path = conn->path;
+    return conn->has_path;
 }
 
 bool conn_is_tls(const struct conn *conn) {

@@ -33,6 +33,8 @@ void fake_conn_expire(struct conn *conn);                  // on_deadline, which
 void fake_conn_turn(struct conn *conn);
 // The kernel takes at most so many bytes in a turn; SIZE_MAX (the beginning): all.
 void fake_conn_set_limit(struct conn *conn, size_t bytes_per_turn);
+// What conn_measure_path finds from now on; NULL (the beginning): nothing.
+void fake_conn_set_path(struct conn *conn, const struct conn_path *path);
 // Delivers on_end after conn_close (once all output was taken) or conn_abort.
 void fake_conn_end(struct conn *conn);
 
@@ -44,6 +46,7 @@ enum fault fake_conn_fault(const struct conn *conn); // of conn_abort
 bool fake_conn_is_ended(const struct conn *conn);
 bool fake_conn_is_paused(const struct conn *conn);
 bool fake_conn_has_ticket(const struct conn *conn);          // conn_offer_ticket was called
+bool fake_conn_is_hastened(const struct conn *conn);         // conn_hasten was called
 uint64_t fake_conn_deadline_ms(const struct conn *conn);     // the delay last set, 0: none
 uint64_t fake_conn_due_ms(const struct conn *conn);          // when it ends (monotonic), 0: none
 size_t fake_conn_write_count(const struct conn *conn);       // turns in which bytes left
