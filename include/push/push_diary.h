@@ -23,8 +23,8 @@ void push_diary_destroy(struct push_diary *diary); // NULL is fine
 
 // Keys are (authority, path with query).
 bool push_diary_has(const struct push_diary *diary, struct slice authority, struct slice path);
-// It is asked for or promised. An entry that is there already becomes young again; which version the
-// client has is not known until the answer is complete.
+// It is asked for or promised. An entry that is there already becomes young again; which version
+// the client has is not known until the answer is complete.
 void push_diary_add(struct push_diary *diary, struct slice authority, struct slice path);
 void push_diary_forget(struct push_diary *diary, struct slice authority, struct slice path);
 

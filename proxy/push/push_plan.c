@@ -415,7 +415,7 @@ static bool hint(struct planner *planner, const struct push_candidate *candidate
     return true;
 }
 
-// Connections to one site, with credentials and without, are two: so preconnects are compared whole.
+// Connections to one site with credentials and without are two, so elements are compared whole.
 static bool is_hinted(const struct planner *planner, struct slice element) {
     for (size_t i = 0; i < planner->plan->hint_count; i++) {
         if (slice_equal(planner->hints[i].element, element)) {

@@ -342,7 +342,8 @@ static void test_hinted_once(void **state) {
     go_on(&scene, &plan, PUSH_AT_HEAD, 200);
     scene.question.room = 9; // it takes promises by now
     push_plan_make(&scene.question, scene.arena, &plan);
-    push_scene_expect("head", "outcomes", push_scene_outcomes(scene.arena, &plan), "repeated:2,hint_only:1");
+    push_scene_expect("head", "outcomes", push_scene_outcomes(scene.arena, &plan),
+                      "repeated:2,hint_only:1");
     push_scene_close(&scene);
 }
 
