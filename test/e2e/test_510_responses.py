@@ -153,9 +153,9 @@ def test_every_interim_response_reaches_http2_and_none_http1(outrider, origin):
         with proxy.h2(tls) as client:
             response = client.get("/")
         assert response.interim == [
-            [(":status", "103"), ("link", hints[0][0][1]), ("x-n", "0")],
-            [(":status", "103"), ("link", hints[1][0][1]), ("x-n", "1")],
-            [(":status", "103"), ("link", hints[2][0][1]), ("x-n", "2")],
+            [(":status", "103"), ("link", hints[0][0][1])],
+            [(":status", "103"), ("link", hints[1][0][1])],
+            [(":status", "103"), ("link", hints[2][0][1])],
             [(":status", "102"), ("link", hints[3][0][1]), ("x-n", "3")],
             [(":status", "103"), ("link", hints[4][0][1])],
         ]
