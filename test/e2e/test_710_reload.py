@@ -173,12 +173,13 @@ def test_what_was_set_up_once_is_named(reloading):
 def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
     assets(origin)
     site = reloading()
-    stop = threading.Event()
+    stop, started = threading.Event(), threading.Barrier(4)
     counts, failures = [], []
 
     def load():
         count = 0
-        while not stop.is_set():
+        started.wait()
+        while not stop.is_set() or count == 0:
             with site.proxy.h2() as client:
                 for response in client.get_all([f"/{i}" for i in range(10)]):
                     if response.status != 200 or response.body != b"asset":
@@ -190,7 +191,7 @@ def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
     for thread in threads:
         thread.start()
     try:
-        files = None
+        started.wait()
         for i in range(30):
             site.reload(timeouts={"idle": f"{i + 60}s"})
             if i == 9:
