@@ -52,6 +52,7 @@ struct h1_session {
     bool is_last;            // the conn closes after this response
     bool is_deaf;            // whatever else comes from the client is dropped
     bool is_first;           // no request has been read yet
+    bool has_fed;            // bytes came before the present ones
     bool is_eof;             // the client has ended its side
     bool is_draining;
     bool is_paused;   // the conn, by us

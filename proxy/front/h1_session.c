@@ -136,6 +136,7 @@ static size_t feed(struct h1_session *session, struct slice bytes) {
     if (fault != FAULT_NONE && !session->is_deaf) {
         on_malformed(session, bytes, fault);
     }
+    session->has_fed = true;
     continue_if_wanted(session);
     return used;
 }
@@ -158,7 +159,7 @@ static void on_malformed(struct h1_session *session, struct slice bytes, enum fa
 static bool is_foreign(const struct h1_session *session, struct slice bytes) {
     struct slice line = slice_first(bytes, slice_find(bytes, '\n'));
     struct slice second = slice_skip(line, slice_find(line, ' ') + 1);
-    bool is_first_line = !session->base.client.is_tls && !session->has_ticket;
+    bool is_first_line = !session->base.client.is_tls && !session->has_ticket && !session->has_fed;
     return is_first_line && second.length > 0 && second.data[0] != '/' &&
            memmem(line.data, line.length, "HTTP/", 5) == NULL;
 }

@@ -3,6 +3,7 @@
 
 import contextlib
 import socket
+import time
 
 from hyperframe import frame as hf
 
@@ -69,6 +70,18 @@ def test_what_only_begins_like_the_preface(outrider, origin):
             while piece := sock.recv(65536):
                 answer += piece
         assert answer.startswith(begin) and bool(answer) == bool(begin), answer
+
+
+def test_malformed_requests_are_answered_however_they_are_cut(outrider, origin):
+    proxy = outrider(origin)
+    data = b"PRI * HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for cut in range(1, len(data)):
+        with socket.create_connection(("127.0.0.1", proxy.http_port), LIMIT_S) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.sendall(data[:cut])
+            time.sleep(0.003)
+            sock.sendall(data[cut:])
+            assert sock.recv(65536).startswith(b"HTTP/1.1 4"), cut
 
 
 def test_preface_that_breaks_off_is_let_go(outrider, origin):
