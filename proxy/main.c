@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/ensure.h"
@@ -91,10 +92,12 @@ static bool parse(int count, char **words, struct command *command, int *out_exi
         *out_exit = usage_error("a configuration file and flags exclude each other", NULL);
         return false;
     }
-    if (command->file == NULL && command->flags.origin == NULL) {
+    if (command->file == NULL && command->flags.origin == NULL &&
+        getenv("OUTRIDER_ORIGIN") == NULL) {
         *out_exit = usage_error("say -c FILE or --origin URL", NULL);
         return false;
     }
+    command->flags.environment = (const char *const *)environ;
     return true;
 }
 
@@ -238,7 +241,8 @@ static void print_help(FILE *out) {
           "  outrider --origin URL [--listen ADDR:PORT]... [--cert FILE --key FILE]\n"
           "           [--workers N] [--origin-timeout 60s]\n"
           "  outrider -c FILE            run from a configuration file\n"
-          "  outrider check -c FILE      print what is in force, or the errors\n"
+          "  outrider check -c FILE      print what is in force and where it comes from, or the "
+          "errors\n"
           "  outrider explain -c FILE URL [--client browser|push|FILE]\n"
           "                              ask the origin for one page; print what would be\n"
           "                              pushed and hinted, and why the rest would not\n"
@@ -254,6 +258,10 @@ static void print_help(FILE *out) {
           "                          library that takes push) or a file of request header fields, "
           "one\n"
           "                          `Name: value` a line; with Sec-Fetch-Mode it takes no push\n"
+          "\n"
+          "Options of the file can be set by variables: OUTRIDER_PUSH_MAX_OPEN=8 is max_open of\n"
+          "push. Without a file, OUTRIDER_ORIGIN, _LISTEN (more than one with commas), _CERT and\n"
+          "_KEY stand for the flags. Flags win over variables, variables over the file.\n"
           "\n"
           "Exit codes: 0 clean stop, 1 configuration or start-up error (explain: no route,\n"
           "or the origin failed), 2 usage.\n",

@@ -12,7 +12,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-// Where a value stands in config->file, so that a later check can name it; line 0: a flag.
+struct arena;
+struct config_node;
+
+// Where a value stands in config->file, so that a later check can name it; line 0: a flag or a
+// variable.
 struct config_position {
     unsigned line;
     unsigned column;
@@ -201,9 +205,14 @@ struct config {
     struct config_learned learned;
     struct config_digest digest;
     uint32_t workers; // 0: one per core
+    // What was written, by file, variables and flags; config_print says from it where each value
+    // came from. NULL when nothing was.
+    struct arena *arena;
+    const struct config_node *written; // lives in it
 };
 
-// Every mistake in one go. line 0 means the file as a whole, or a flag when file is "".
+// Every mistake in one go. line 0 means the file as a whole, or, when file is "", the flag or
+// variable that `key` then names.
 struct config_error {
     char *file;
     unsigned line;
@@ -224,7 +233,7 @@ void config_destroy(struct config *config); // NULL is fine
 void config_errors_add(struct config_errors *errors, const char *file, unsigned line,
                        unsigned column, const char *key, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-// One line each: `file:line:column: key: text`, `file: text` or `--flag: text`.
+// One line each: `file:line:column: key: text`, `file: text`, `--flag: text`, `VARIABLE: text`.
 void config_errors_print(const struct config_errors *errors, FILE *out);
 void config_errors_finish(struct config_errors *errors);
 
@@ -237,12 +246,15 @@ struct config_flags {
     const char *key;
     const char *workers;
     const char *origin_timeout;
+    // What the flags leave open: "NAME=value", ends with NULL; NULL is an empty environment.
+    const char *const *environment;
 };
 
-// A complete configuration from flags alone, or NULL with errors. Caller destroys it.
+// A complete configuration from flags and environment, or NULL with errors. Caller destroys it.
 struct config *config_from_flags(const struct config_flags *flags, struct config_errors *errors);
 
-// The configuration in force as YAML; loading it again gives the same configuration.
+// The configuration in force as YAML; loading it again gives the same configuration. Behind each
+// value, as a comment, where it came from.
 void config_print(const struct config *config, FILE *out);
 
 // True when the address (16 bytes, IPv4 mapped) is in `trusted`.

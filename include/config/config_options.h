@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of options. Reading a file, defaults, units, checks, printing, the test of the
-// reference file, and later man pages and environment variables all walk it.
+// The one table of options. Reading a file, environment variables, defaults, units, checks,
+// printing, the test of the reference file, and later man pages all walk it.
 // Owner: constant data. Any thread. A section is one mapping of the file and one struct in memory;
 // an option is one key in it and one member. See also: config/config.h, config/outrider.yaml.
 #ifndef OUTRIDER_CONFIG_CONFIG_OPTIONS_H

@@ -8,9 +8,14 @@
 
 #include "config/config.h"
 
-// NULL with at least one error when anything is wrong; the caller destroys the result.
+// NULL with at least one error when anything is wrong; the caller destroys the result. Variables of
+// the process's environment go over what the file says: OUTRIDER_PUSH_MAX_OPEN=8.
 struct config *config_load(const char *path, struct config_errors *errors);
-// The same from memory; `name` stands for the file in errors. For tests and fuzzing.
+// The same from memory; `name` stands for the file in errors. `environment` holds "NAME=value" and
+// ends with NULL; NULL is an empty one.
+struct config *config_load_text_with(const char *name, const char *text, size_t length,
+                                     const char *const *environment, struct config_errors *errors);
+// Without an environment. For tests and fuzzing.
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors);
 

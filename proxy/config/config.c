@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/ensure.h"
 #include "config/config_options.h"
 #include "config_record.h"
@@ -23,6 +24,7 @@ void config_destroy(struct config *config) {
         return;
     }
     config_record_finish(&config_options_root, config);
+    arena_destroy(config->arena);
     free(config->file);
     free(config);
 }

@@ -220,6 +220,10 @@ static void say_twice(struct config_reader *reader, const char *list, const stru
     }
     const struct config_scope outer = {.name = slice_of_text(list)};
     struct config_scope scope = {.parent = &outer, .index = place->index, .is_item = true};
+    if (place->node->source != NULL) { // has no line to be named
+        config_reader_say(reader, &scope, place->node, "the same %s is given twice", what);
+        return;
+    }
     config_reader_say(reader, &scope, place->node, "has the same %s as %s[%zu] in line %u", what,
                       list, earlier->index, earlier->node->line);
 }

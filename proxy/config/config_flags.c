@@ -1,40 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/alloc.h"
-#include "base/ensure.h"
-#include "config/config.h"
-#include "config/config_options.h"
-#include "config_check.h"
-#include "config_record.h"
-#include "config_value.h"
+// Flags, and the variables that stand for them, become the tree that a file would have been.
+#include <string.h>
 
-static void read_listeners(struct config *config, const struct config_flags *flags,
-                           struct config_errors *errors);
-static void read_certificate(struct config *config, const struct config_flags *flags,
-                             struct config_errors *errors);
-static void check_file(const char *flag, const char *path, struct config_errors *errors);
-static void read_origin(struct config *config, const struct config_flags *flags,
-                        struct config_errors *errors);
-static void add_route(struct config *config);
-static void read_flag(const char *flag, const char *path, const char *text, struct config *config,
-                      struct config_errors *errors);
-static void *append(struct config *config, const char *list);
-static void say(struct config_errors *errors, const char *flag, const char *text);
+#include "config/config.h"
+#include "config_environment.h"
+#include "config_reader.h"
+
+// What was said, and by which flag or variable; text is NULL when it was not.
+struct word {
+    const char *text;
+    const char *source;
+};
+
+static struct word find_word(const struct config_flags *flags, const char *text, const char *flag,
+                             const char *variable);
+static void put_scalars(struct config_node_maker *maker, const struct config_flags *flags,
+                        struct config_node *root);
+static struct config_node *put_map(struct config_node_maker *maker, struct config_node *map,
+                                   const char *key);
+static void put_word(struct config_node_maker *maker, struct config_node *map, const char *key,
+                     struct word word);
+static struct config_node *make_listen(struct config_node_maker *maker,
+                                       const struct config_flags *flags);
+static void put_certificate(struct config_node_maker *maker, const struct config_flags *flags,
+                            struct config_node *listeners, struct config_errors *errors);
+static bool is_cleartext(struct slice address);
+static void put_origin(struct config_node_maker *maker, struct word origin,
+                       struct config_node *root);
+static void say(struct config_errors *errors, const char *source, const char *text);
+
+static const char nobody[] = "default"; // the source of what was not said
 
 struct config *config_from_flags(const struct config_flags *flags, struct config_errors *errors) {
-    struct config *config = config_create_default();
     size_t before = errors->count;
-    if (flags->workers != NULL) {
-        read_flag("--workers", "workers", flags->workers, config, errors);
+    struct word origin = find_word(flags, flags->origin, "--origin", "OUTRIDER_ORIGIN");
+    if (origin.text == NULL) {
+        say(errors, "--origin", "is missing: http://HOST:PORT or unix:/PATH");
+        return NULL;
     }
-    if (flags->origin_timeout != NULL) {
-        read_flag("--origin-timeout", "timeouts.origin_first_byte", flags->origin_timeout, config,
-                  errors);
-        config->timeouts.origin_between_bytes_ms = config->timeouts.origin_first_byte_ms;
-    }
-    read_listeners(config, flags, errors);
-    read_certificate(config, flags, errors);
-    read_origin(config, flags, errors);
-    add_route(config);
+    struct config_node_maker maker = {.arena = arena_create(), .source = nobody};
+    struct config_node *root = config_node_make(&maker, CONFIG_NODE_MAP, SLICE_EMPTY);
+    config_environment_apply(&maker, flags->environment, false, root, errors);
+    put_scalars(&maker, flags, root);
+    struct config_node *listeners = make_listen(&maker, flags);
+    put_certificate(&maker, flags, listeners, errors);
+    config_node_put(&maker, root, "listeners", listeners);
+    put_origin(&maker, origin, root);
+    struct config *config = config_reader_read("", maker.arena, root, errors);
     if (errors->count == before) {
         return config;
     }
@@ -42,116 +54,119 @@ struct config *config_from_flags(const struct config_flags *flags, struct config
     return NULL;
 }
 
-static void read_listeners(struct config *config, const struct config_flags *flags,
-                           struct config_errors *errors) {
-    static const char *const usual[] = {"https://127.0.0.1:8443"};
-    const char *const *texts = flags->listen_count > 0 ? flags->listen : usual;
-    size_t count = flags->listen_count > 0 ? flags->listen_count : 1;
-    const struct config_option *list =
-        config_options_find(&config_options_root, SLICE("listeners"), NULL, NULL);
-    ensure(list != NULL);
-    const struct config_option *address =
-        config_options_find(list->section, SLICE("address"), NULL, NULL);
-    ensure(address != NULL);
-    for (size_t i = 0; i < count; i++) {
-        struct config_reason reason;
-        void *listener = append(config, "listeners");
-        if (!config_value_parse(address, slice_of_text(texts[i]), listener, &reason)) {
-            say(errors, "--listen", reason.text);
-            continue;
-        }
-        const struct config_listener *rows = config->listeners;
-        for (size_t n = 0; n < i; n++) {
-            if (rows[i].port != 0 && rows[n].port == rows[i].port && rows[n].host != NULL &&
-                strcmp(rows[n].host, rows[i].host) == 0) {
-                say(errors, "--listen", "the same address is given twice");
-            }
-        }
+static struct word find_word(const struct config_flags *flags, const char *text, const char *flag,
+                             const char *variable) {
+    if (text != NULL) {
+        return (struct word){text, flag};
+    }
+    return (struct word){config_environment_find(flags->environment, variable), variable};
+}
+
+static void put_scalars(struct config_node_maker *maker, const struct config_flags *flags,
+                        struct config_node *root) {
+    put_word(maker, root, "workers", (struct word){flags->workers, "--workers"});
+    if (flags->origin_timeout != NULL) {
+        struct word silence = {flags->origin_timeout, "--origin-timeout"};
+        struct config_node *timeouts = put_map(maker, root, "timeouts");
+        put_word(maker, timeouts, "origin_first_byte", silence);
+        put_word(maker, timeouts, "origin_between_bytes", silence);
     }
 }
 
-// One certificate for all TLS listeners.
-static void read_certificate(struct config *config, const struct config_flags *flags,
-                             struct config_errors *errors) {
-    if (flags->certificate == NULL && flags->key == NULL) {
+// The mapping of a section; variables may have made it.
+static struct config_node *put_map(struct config_node_maker *maker, struct config_node *map,
+                                   const char *key) {
+    const struct config_node *node = config_node_child(map, key);
+    if (node == NULL) {
+        node = config_node_make(maker, CONFIG_NODE_MAP, SLICE_EMPTY);
+    }
+    return config_node_put(maker, map, key, node);
+}
+
+static void put_word(struct config_node_maker *maker, struct config_node *map, const char *key,
+                     struct word word) {
+    if (word.text != NULL) {
+        maker->source = word.source;
+        config_node_put(maker, map, key,
+                        config_node_make(maker, CONFIG_NODE_WORD, slice_of_text(word.text)));
+    }
+}
+
+// --- listeners ----------------------------------------------------------------------------------
+
+static struct config_node *make_listen(struct config_node_maker *maker,
+                                       const struct config_flags *flags) {
+    const char *variable = config_environment_find(flags->environment, "OUTRIDER_LISTEN");
+    if (flags->listen_count == 0 && variable != NULL) {
+        maker->source = "OUTRIDER_LISTEN";
+        return config_node_make_list(maker, slice_of_text(variable));
+    }
+    if (flags->listen_count == 0) {
+        maker->source = nobody;
+        return config_node_make_list(maker, SLICE("https://127.0.0.1:8443"));
+    }
+    maker->source = "--listen";
+    struct config_node *list = config_node_make(maker, CONFIG_NODE_LIST, SLICE_EMPTY);
+    for (size_t i = 0; i < flags->listen_count; i++) {
+        config_node_append(
+            list, config_node_make(maker, CONFIG_NODE_WORD, slice_of_text(flags->listen[i])));
+    }
+    return list;
+}
+
+// One certificate for all TLS listeners: an address becomes a mapping of itself and `tls`.
+static void put_certificate(struct config_node_maker *maker, const struct config_flags *flags,
+                            struct config_node *listeners, struct config_errors *errors) {
+    struct word certificate = find_word(flags, flags->certificate, "--cert", "OUTRIDER_CERT");
+    struct word key = find_word(flags, flags->key, "--key", "OUTRIDER_KEY");
+    if (certificate.text == NULL && key.text == NULL) {
         return;
     }
-    if (flags->certificate == NULL || flags->key == NULL) {
-        bool is_key = flags->key == NULL;
-        say(errors, is_key ? "--cert" : "--key",
-            is_key ? "needs --key FILE as well" : "needs --cert FILE as well");
+    if (certificate.text == NULL) {
+        say(errors, key.source, "needs a certificate as well: --cert FILE or OUTRIDER_CERT");
         return;
     }
-    check_file("--cert", flags->certificate, errors);
-    check_file("--key", flags->key, errors);
+    if (key.text == NULL) {
+        say(errors, certificate.source, "needs a key as well: --key FILE or OUTRIDER_KEY");
+        return;
+    }
     bool is_used = false;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct config_listener *listener = &config->listeners[i];
-        if (listener->is_tls || listener->host == NULL) {
+    for (struct config_node *item = listeners->first; item != NULL; item = item->next) {
+        struct config_node address = *item;
+        if (!is_cleartext(item->text)) {
             is_used = true;
-            listener->certificates = alloc_zeroed(1, sizeof(struct config_certificate));
-            listener->certificates[0].certificate = alloc_text(flags->certificate);
-            listener->certificates[0].key = alloc_text(flags->key);
-            listener->certificate_count = 1;
+            item->kind = CONFIG_NODE_MAP;
+            config_node_put(maker, item, "address", &address);
+            struct config_node *tls = put_map(maker, item, "tls");
+            put_word(maker, tls, "certificate", certificate);
+            put_word(maker, tls, "key", key);
         }
     }
     if (!is_used) {
-        say(errors, "--cert", "no --listen is an https:// one");
+        say(errors, certificate.source, "no listener is an https:// one");
     }
 }
 
-static void check_file(const char *flag, const char *path, struct config_errors *errors) {
-    struct config_reason reason;
-    if (!config_check_file(path, &reason)) {
-        say(errors, flag, reason.text);
-    }
+static bool is_cleartext(struct slice address) {
+    struct slice scheme = SLICE("http://");
+    return slice_equal_nocase(slice_first(address, scheme.length), scheme);
 }
 
-static void read_origin(struct config *config, const struct config_flags *flags,
-                        struct config_errors *errors) {
-    const struct config_option *map =
-        config_options_find(&config_options_root, SLICE("origins"), NULL, NULL);
-    ensure(map != NULL);
-    const struct config_option *url = config_options_find(map->section, SLICE("url"), NULL, NULL);
-    ensure(url != NULL);
-    if (flags->origin == NULL) {
-        say(errors, "--origin", "is missing: http://HOST:PORT or unix:/PATH");
-        return;
-    }
-    struct config_origin *origin = append(config, "origins");
-    struct config_reason reason;
-    origin->name = alloc_text("origin");
-    if (!config_value_parse(url, slice_of_text(flags->origin), origin, &reason)) {
-        say(errors, "--origin", reason.text);
-    }
+// --- the origin ---------------------------------------------------------------------------------
+
+// It answers for any host and all paths.
+static void put_origin(struct config_node_maker *maker, struct word origin,
+                       struct config_node *root) {
+    maker->source = nobody;
+    put_word(maker, put_map(maker, root, "origins"), "origin", origin);
+    maker->source = nobody;
+    struct config_node *routes = config_node_make(maker, CONFIG_NODE_LIST, SLICE_EMPTY);
+    struct config_node *route = config_node_make(maker, CONFIG_NODE_MAP, SLICE_EMPTY);
+    put_word(maker, route, "origin", (struct word){"origin", nobody});
+    config_node_append(routes, route);
+    config_node_put(maker, root, "routes", routes);
 }
 
-static void add_route(struct config *config) {
-    append(config, "routes"); // any host, all paths, the only origin
-}
-
-// An option that a flag stands for.
-static void read_flag(const char *flag, const char *path, const char *text, struct config *config,
-                      struct config_errors *errors) {
-    struct config_reason reason;
-    void *place = NULL;
-    const struct config_option *option = config_options_find_path(path, config, &place);
-    ensure(option != NULL);
-    if (!config_value_parse(option, slice_of_text(text), place, &reason)) {
-        say(errors, flag, reason.text);
-    }
-}
-
-// A new item with its defaults.
-static void *append(struct config *config, const char *list) {
-    const struct config_option *option =
-        config_options_find(&config_options_root, slice_of_text(list), NULL, NULL);
-    ensure(option != NULL);
-    void *item = config_record_append(option, config);
-    config_record_init(option->section, item, config);
-    return item;
-}
-
-static void say(struct config_errors *errors, const char *flag, const char *text) {
-    config_errors_add(errors, "", 0, 0, flag, "%s", text);
+static void say(struct config_errors *errors, const char *source, const char *text) {
+    config_errors_add(errors, "", 0, 0, source, "%s", text);
 }

@@ -19,9 +19,10 @@ enum config_node_kind {
 
 struct config_node {
     enum config_node_kind kind;
-    unsigned line;   // from 1
-    unsigned column; // from 1, in characters
-    bool is_plain;   // a word without quotes
+    const char *source; // the flag or variable that said it; NULL: the file
+    unsigned line;      // from 1; 0 when it did not come from the file
+    unsigned column;    // from 1, in characters; what is not from the file is counted through
+    bool is_plain;      // a word without quotes
     struct slice text;
     struct config_node *first; // of a LIST or MAP
     struct config_node *last;
@@ -37,10 +38,28 @@ void config_node_append(struct config_node *parent, struct config_node *child);
 // Sets `same` in all values of a complete MAP.
 void config_node_find_same(struct config_node *map);
 
+// Makes what does not stand in the file.
+struct config_node_maker {
+    struct arena *arena;
+    const char *source; // of what is made next; outlives the tree
+    unsigned column;    // of what was made last, so that errors keep their order
+};
+
+// A LIST or MAP ignores the text.
+struct config_node *config_node_make(struct config_node_maker *maker, enum config_node_kind kind,
+                                     struct slice text);
+// A LIST of what stands between commas.
+struct config_node *config_node_make_list(struct config_node_maker *maker, struct slice text);
+// Sets or replaces a value in a MAP; the node it then is comes back. The key outlives the tree.
+struct config_node *config_node_put(struct config_node_maker *maker, struct config_node *map,
+                                    const char *key, const struct config_node *value);
+
 // The first value of that key; NULL when there is none or the node is no MAP.
 const struct config_node *config_node_child(const struct config_node *node, const char *key);
 // Nothing was written where a value may stand: "", "~" or "null" without quotes.
 bool config_node_is_null(const struct config_node *node);
+// Bytes of the first character by RFC 3629; 0 when it is none. C1 controls count as none.
+size_t config_node_measure(struct slice text);
 const char *config_node_what(const struct config_node *node); // "a list"
 
 #endif

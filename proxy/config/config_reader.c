@@ -48,13 +48,18 @@ static void read_value(struct config_reader *reader, const struct config_scope *
 static bool read_origin_name(struct config_reader *reader, struct slice name, uint32_t *out_index,
                              struct config_reason *out_reason);
 static bool has_control(struct slice text);
+static bool is_utf8(struct slice text);
+static void add_error(struct config_reader *reader, const struct config_node *node,
+                      const char *file, const char *key, const char *text);
 static void print_scope(const struct config_scope *scope, FILE *out);
 
-struct config *config_reader_read(const char *file, const struct config_node *root,
-                                  struct config_errors *errors) {
+struct config *config_reader_read(const char *file, struct arena *take_arena,
+                                  const struct config_node *root, struct config_errors *errors) {
     struct config_reader reader = {
         .file = file, .config = config_create_default(), .errors = errors};
     size_t before = errors->count;
+    reader.config->arena = take_arena;
+    reader.config->written = root;
     config_value_set_text(&reader.config->file, slice_of_text(file));
     read_section(&reader, NULL, &config_options_root, reader.config, root);
     if (errors->count == before) {
@@ -311,6 +316,10 @@ static void read_value(struct config_reader *reader, const struct config_scope *
         config_reader_say(reader, scope, node, "must not have line breaks or control characters");
         return;
     }
+    if (!is_utf8(node->text)) { // a file was looked at as a whole
+        config_reader_say(reader, scope, node, "this is not UTF-8 text");
+        return;
+    }
     void *member = config_option_member(option, place);
     bool is_good = option->kind == CONFIG_ORIGIN
                        ? read_origin_name(reader, node->text, member, &reason)
@@ -358,6 +367,14 @@ static bool has_control(struct slice text) {
     return false;
 }
 
+static bool is_utf8(struct slice text) {
+    size_t length = 1;
+    for (; text.length > 0 && length > 0; text = slice_skip(text, length)) {
+        length = config_node_measure(text);
+    }
+    return text.length == 0 && length > 0;
+}
+
 // --- errors -------------------------------------------------------------------------------------
 
 void config_reader_say(struct config_reader *reader, const struct config_scope *scope,
@@ -376,10 +393,25 @@ void config_reader_say(struct config_reader *reader, const struct config_scope *
     va_start(arguments, format);
     vsnprintf(reason.text, sizeof(reason.text), format, arguments);
     va_end(arguments);
-    config_errors_add(reader->errors, reader->file, node->line, node->column, key, "%s",
-                      reason.text);
+    if (node->source != NULL) {
+        add_error(reader, node, "", node->source, reason.text);
+    } else {
+        add_error(reader, node, reader->file, key, reason.text);
+    }
     free(key);
     reader->is_tired = reader->errors->count >= MOST_ERRORS;
+}
+
+static void add_error(struct config_reader *reader, const struct config_node *node,
+                      const char *file, const char *key, const char *text) {
+    // One flag may stand for several options.
+    for (size_t i = 0; node->source != NULL && i < reader->errors->count; i++) {
+        const struct config_error *error = &reader->errors->rows[i];
+        if (strcmp(error->key, key) == 0 && strcmp(error->text, text) == 0) {
+            return;
+        }
+    }
+    config_errors_add(reader->errors, file, node->line, node->column, key, "%s", text);
 }
 
 static void print_scope(const struct config_scope *scope, FILE *out) {

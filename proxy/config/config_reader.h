@@ -23,9 +23,9 @@ struct config_scope {
     bool is_item;
 };
 
-// NULL with errors.
-struct config *config_reader_read(const char *file, const struct config_node *root,
-                                  struct config_errors *errors);
+// NULL with errors. The configuration keeps the tree.
+struct config *config_reader_read(const char *file, struct arena *take_arena,
+                                  const struct config_node *root, struct config_errors *errors);
 
 // Notes an error at the node.
 void config_reader_say(struct config_reader *reader, const struct config_scope *scope,

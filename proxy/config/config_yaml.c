@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/ensure.h"
+#include "config_environment.h"
 #include "config_reader.h"
 
 enum { MOST_BYTES = 1024 * 1024, MOST_DEPTH = 16 };
@@ -24,7 +25,6 @@ struct loader {
 
 static int read_file(const char *path, struct buffer *out_text);
 static bool check_text(const char *name, struct slice text, struct config_errors *errors);
-static size_t measure_character(struct slice text);
 static struct config_node *read_document(struct loader *loader);
 static struct config_node *read_node(struct loader *loader, yaml_event_t *event, unsigned depth);
 static void read_children(struct loader *loader, struct config_node *node, unsigned depth);
@@ -47,7 +47,8 @@ struct config *config_load(const char *path, struct config_errors *errors) {
         config_errors_add(errors, path, 0, 0, "", "cannot be read: %s", strerror(error));
     } else {
         struct slice bytes = buffer_peek(&text);
-        config = config_load_text(path, bytes.data, bytes.length, errors);
+        config = config_load_text_with(path, bytes.data, bytes.length, (const char *const *)environ,
+                                       errors);
     }
     buffer_finish(&text);
     return config;
@@ -78,6 +79,11 @@ static int read_file(const char *path, struct buffer *out_text) {
 
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors) {
+    return config_load_text_with(name, text, length, NULL, errors);
+}
+
+struct config *config_load_text_with(const char *name, const char *text, size_t length,
+                                     const char *const *environment, struct config_errors *errors) {
     struct loader loader = {.name = name, .text = slice_of(text, length), .errors = errors};
     size_t before = errors->count;
     if (!check_text(name, loader.text, errors)) {
@@ -92,14 +98,17 @@ struct config *config_load_text(const char *name, const char *text, size_t lengt
     struct config_node *root = read_document(&loader);
     struct config *config = NULL;
     if (root != NULL) {
-        config = config_reader_read(name, root, errors);
+        struct config_node_maker maker = {.arena = loader.arena};
+        config_environment_apply(&maker, environment, true, root, errors);
+        config = config_reader_read(name, loader.arena, root, errors);
+    } else {
+        arena_destroy(loader.arena);
     }
     if (errors->count > before) { // an alias is an error that the tree survives
         config_destroy(config);
         config = NULL;
         qsort(errors->rows + before, errors->count - before, sizeof(*errors->rows), compare_errors);
     }
-    arena_destroy(loader.arena);
     yaml_parser_delete(&loader.parser);
     return config;
 }
@@ -115,7 +124,7 @@ static bool check_text(const char *name, struct slice text, struct config_errors
     unsigned line = 1;
     unsigned column = 1;
     for (struct slice rest = text; rest.length > 0; column++) {
-        size_t length = measure_character(rest);
+        size_t length = config_node_measure(rest);
         unsigned char byte = (unsigned char)rest.data[0];
         bool is_control =
             (byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f;
@@ -132,31 +141,6 @@ static bool check_text(const char *name, struct slice text, struct config_errors
         rest = slice_skip(rest, length);
     }
     return true;
-}
-
-// Bytes of the first character by RFC 3629; 0 when it is none. C1 controls count as none.
-static size_t measure_character(struct slice text) {
-    unsigned char first = (unsigned char)text.data[0];
-    size_t length = first < 0x80                     ? 1
-                    : first >= 0xc2 && first <= 0xdf ? 2
-                    : first >= 0xe0 && first <= 0xef ? 3
-                    : first >= 0xf0 && first <= 0xf4 ? 4
-                                                     : 0;
-    if (length < 2 || text.length < length) {
-        return text.length < length ? 0 : length;
-    }
-    unsigned value = first & (0xffU >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if ((byte & 0xc0) != 0x80) {
-            return 0;
-        }
-        value = value << 6 | (byte & 0x3fU);
-    }
-    static const unsigned least[] = {[2] = 0xa0, [3] = 0x800, [4] = 0x10000};
-    bool is_surrogate = value >= 0xd800 && value <= 0xdfff;
-    bool is_outside = value > 0x10ffff || value == 0xfffe || value == 0xffff;
-    return value < least[length] || is_surrogate || is_outside ? 0 : length;
 }
 
 // --- the tree -----------------------------------------------------------------------------------
@@ -316,7 +300,7 @@ static bool is_tab(struct slice text, yaml_mark_t mark) {
         text = slice_skip(text, slice_find(text, '\n') + 1);
     }
     for (size_t i = 0; i < mark.column && text.length > 0; i++) {
-        text = slice_skip(text, measure_character(text));
+        text = slice_skip(text, config_node_measure(text));
     }
     return text.length > 0 && text.data[0] == '\t';
 }

@@ -215,7 +215,149 @@ def test_check_prints_what_is_in_force_and_it_reloads(command, certs, tmp_path):
     second = tmp_path / "second.yaml"
     second.write_text(printed.text)
     again = command("check", "-c", second)
-    assert again.code == 0 and again.text == printed.text, again
+    assert again.code == 0 and yaml.safe_load(again.text) == values, again
+
+
+# ---- environment ---------------------------------------------------------------------------------
+
+
+def sources_of(text):
+    """Where the values of the last part of `outrider check` came from: {"push.max_open": "..."}."""
+    found, section = {}, ""
+    for line in text.splitlines():
+        indent, key, _, comment = re.fullmatch(
+            r"( *(?:- )?)([^\s:]+):?(?: +([^#\s].*?)??)?(?: +# (.*))?", line
+        ).groups()
+        if not indent:
+            section = key
+            found[key] = comment
+        elif indent == "  ":
+            found[f"{section}.{key}"] = comment
+    return found
+
+
+def test_check_says_where_each_value_came_from(command, tmp_path):
+    path = tmp_path / "outrider.yaml"
+    path.write_text(
+        "listeners: ['http://127.0.0.1:0']\n"
+        "origins: {app: 'http://127.0.0.1:1'}\n"
+        "routes: [{origin: app}]\n"
+        "workers: 2\n"
+        "push: off\n"
+        "timeouts: {idle: 5s, head: 6s}\n"
+    )
+    env = {
+        "OUTRIDER_TIMEOUTS_IDLE": "7s",
+        "OUTRIDER_PUSH_MAX_OPEN": "8",
+        "OUTRIDER_TRUSTED": "10.0.0.0/8, ::1",
+        "OUTRIDER_PORT": "tcp://10.0.0.1:8443",  # of a Kubernetes service
+    }
+    printed = command("check", "-c", path, env=env)
+    assert printed.code == 0 and not printed.errors, printed
+    values, sources = yaml.safe_load(printed.text), sources_of(printed.text)
+    assert values["timeouts"]["idle"] == "7s" and values["timeouts"]["head"] == "6s"
+    assert values["push"]["max_open"] == 8 and values["push"]["enabled"] is False
+    assert values["trusted"] == ["10.0.0.0/8", "::1/128"] and values["workers"] == 2
+    assert sources["timeouts.idle"] == "OUTRIDER_TIMEOUTS_IDLE"
+    assert sources["timeouts.head"] == "file line 6"
+    assert sources["timeouts.drain"] == "default"
+    assert sources["push.max_open"] == "OUTRIDER_PUSH_MAX_OPEN"
+    assert sources["push.enabled"] == "file line 5"
+    assert sources["workers"] == "file line 4"
+    assert printed.text.count("# OUTRIDER_TRUSTED\n") == 2
+    assert printed.text.count("# OUTRIDER_PUSH_MAX_OPEN\n") == 2  # the route's too
+    path.write_text(printed.text)
+    again = command("check", "-c", path)
+    assert again.code == 0 and yaml.safe_load(again.text) == values, again
+
+
+def test_flags_go_over_variables_and_these_over_defaults(command):
+    env = {
+        "OUTRIDER_ORIGIN": "http://127.0.0.1:1",
+        "OUTRIDER_LISTEN": "http://127.0.0.1:8081,http://127.0.0.1:8082",
+        "OUTRIDER_WORKERS": "3",
+        "OUTRIDER_LOG_LEVEL": "warn",
+    }
+    printed = command("check", "--workers", "4", env=env)
+    assert printed.code == 0 and not printed.errors, printed
+    values, sources = yaml.safe_load(printed.text), sources_of(printed.text)
+    assert values["workers"] == 4 and sources["workers"] == "--workers"
+    assert values["log"]["level"] == "warn" and sources["log.level"] == "OUTRIDER_LOG_LEVEL"
+    assert sources["log.format"] == "default"
+    assert [row["address"] for row in values["listeners"]] == [
+        "http://127.0.0.1:8081", "http://127.0.0.1:8082",
+    ]  # fmt: skip
+    assert re.search(r"url: http://127.0.0.1:1 +# OUTRIDER_ORIGIN\n", printed.text)
+    by_flag = command("check", "--origin", "http://127.0.0.1:2", "--listen", ":0", env=env)
+    assert by_flag.code == 0
+    assert re.search(r"url: http://127.0.0.1:2 +# --origin\n", by_flag.text)
+    assert [row["address"] for row in yaml.safe_load(by_flag.text)["listeners"]] == ["https://*:0"]
+
+
+@pytest.mark.parametrize(
+    "env, said",
+    [
+        (
+            {"OUTRIDER_TIMEOUTS_IDLE": "60"},
+            "OUTRIDER_TIMEOUTS_IDLE: '60' needs a unit: ms, s, m, h or d",
+        ),
+        (
+            {"OUTRIDER_PUSH_MAX_OPN": "8"},
+            "OUTRIDER_PUSH_MAX_OPN: unknown variable: did you mean 'OUTRIDER_PUSH_MAX_OPEN'?",
+        ),
+        (
+            {"OUTRIDER_ORIGIN": "http://127.0.0.1:1"},
+            "OUTRIDER_ORIGIN: is for a start without a configuration file: set it there",
+        ),
+    ],
+    ids=["value", "name", "flag"],
+)
+def test_bad_variables_are_configuration_errors(command, env, said):
+    path = ROOT / "config/minimal.yaml"
+    for words in (["-c", path], ["check", "-c", path]):
+        result = command(*words, env=env)
+        assert result.code == 1 and not result.text, result
+        assert lines_of(result) == [said]
+
+
+def test_start_by_variables_alone(outrider, origin, certs):
+    origin.on("/", respond(200, [], b"hello"))
+    proxy = outrider(
+        arguments=[],
+        listeners=2,
+        env={
+            "OUTRIDER_ORIGIN": origin.url,
+            "OUTRIDER_LISTEN": "https://127.0.0.1:0,http://127.0.0.1:0",
+            "OUTRIDER_CERT": certs.certificate,
+            "OUTRIDER_KEY": certs.key,
+            "OUTRIDER_WORKERS": "3",
+        },
+    )
+    assert "workers=3" in proxy.stderr and "certificate" not in proxy.stderr
+    with proxy.h2(cafile=certs.ca) as client:
+        assert client.get("/").body == b"hello"
+    with proxy.h2(tls=False) as client:
+        assert client.get("/").body == b"hello"
+
+
+def test_a_reload_keeps_the_variables(outrider, origin, make_origin):
+    """The file sets a short time, the variable a long one, before and after a reload."""
+    other = make_origin()
+    origin.on("/late", sleep(0.4), respond(200, [], b"old"))
+    other.on("/late", sleep(0.4), respond(200, [], b"new"))
+    proxy = outrider(
+        origin,
+        timeouts={"origin_first_byte": "100ms"},
+        env={"OUTRIDER_TIMEOUTS_ORIGIN_FIRST_BYTE": "20s"},
+    )
+    path = proxy.directory / "outrider.yaml"
+    with proxy.h2() as client:
+        assert client.get("/late").body == b"old"
+        path.with_suffix(".new").write_text(path.read_text().replace(origin.url, other.url))
+        os.replace(path.with_suffix(".new"), path)
+        proxy.send_signal(signal.SIGHUP)
+        proxy.wait_stderr(r"reloaded file=\S+ reloads=1")
+        assert client.get("/late").body == b"new"
 
 
 # ---- start ---------------------------------------------------------------------------------------

@@ -22,12 +22,28 @@ static char *path_of(const char *name) {
     return path;
 }
 
+// Without the comments, which say where a value came from.
 static char *print(const struct config *config) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     config_print(config, out);
     fclose(out);
+    char *end = text;
+    for (char *line = text; *line != '\0';) {
+        size_t size = strcspn(line, "\n");
+        size_t kept = size;
+        while (kept > 1 && strncmp(line + kept - 1, " # ", 3) != 0) {
+            kept--;
+        }
+        kept = kept > 1 ? kept - 1 : size;
+        char *next = line + size + 1;
+        memmove(end, line, kept);
+        end += kept;
+        *end++ = '\n';
+        line = next;
+    }
+    *end = '\0';
     return text;
 }
 
@@ -298,15 +314,21 @@ static const struct flag_case flag_cases[] = {
      "--origin: needs a port, such as http://127.0.0.1:3000\n",
      NULL,
      NULL},
-    {{APP, .certificate = "/dev/null"}, "--cert: needs --key FILE as well\n", NULL, NULL},
-    {{APP, .key = "/dev/null"}, "--key: needs --cert FILE as well\n", NULL, NULL},
+    {{APP, .certificate = "/dev/null"},
+     "--cert: needs a key as well: --key FILE or OUTRIDER_KEY\n",
+     NULL,
+     NULL},
+    {{APP, .key = "/dev/null"},
+     "--key: needs a certificate as well: --cert FILE or OUTRIDER_CERT\n",
+     NULL,
+     NULL},
     {{APP, .certificate = "/nonexistent/c", .key = "/nonexistent/k"},
      "--cert: cannot read '/nonexistent/c': No such file or directory\n"
      "--key: cannot read '/nonexistent/k': No such file or directory\n",
      NULL,
      NULL},
     {{APP, .certificate = "/dev/null", .key = "/dev/null", LISTEN("http://127.0.0.1:8080")},
-     "--cert: no --listen is an https:// one\n",
+     "--cert: no listener is an https:// one\n",
      NULL,
      NULL},
     {{APP, LISTEN("127.0.0.1:1", "http://127.0.0.1:1")},
@@ -314,8 +336,8 @@ static const struct flag_case flag_cases[] = {
      NULL,
      NULL},
     {{APP, LISTEN("here", ":x"), .workers = "1025", .origin_timeout = "60"},
-     "--workers: must be 1 to 1024, or auto\n"
      "--origin-timeout: '60' needs a unit: ms, s, m, h or d\n"
+     "--workers: must be 1 to 1024, or auto\n"
      "--listen: needs a port, such as https://0.0.0.0:8443, not 'here'\n"
      "--listen: 'x' is not a port: expected 0 to 65535\n",
      NULL,

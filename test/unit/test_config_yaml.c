@@ -25,12 +25,28 @@ static char *path_of(const char *folder, const char *name) {
     return path;
 }
 
+// Without the comments, which say where a value came from.
 static char *print(const struct config *config) {
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     config_print(config, out);
     fclose(out);
+    char *end = text;
+    for (char *line = text; *line != '\0';) {
+        size_t size = strcspn(line, "\n");
+        size_t kept = size;
+        while (kept > 1 && strncmp(line + kept - 1, " # ", 3) != 0) {
+            kept--;
+        }
+        kept = kept > 1 ? kept - 1 : size;
+        char *next = line + size + 1;
+        memmove(end, line, kept);
+        end += kept;
+        *end++ = '\n';
+        line = next;
+    }
+    *end = '\0';
     return text;
 }
 
