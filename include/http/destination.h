@@ -31,6 +31,8 @@ const struct destination *destination_find(struct slice as);
 struct slice destination_guess(struct slice path);
 // What `as` names, or what the path's ending tells when `as` is empty. Never NULL.
 const struct destination *destination_of(struct slice as, struct slice path);
+// May a response of that Content-Type be what was wanted? Of style, script, font and image only.
+bool destination_fits(const struct destination *destination, struct slice content_type);
 // All known ones, one after the other, in the order in which a page needs them: styles, fonts,
 // scripts, ... NULL gives the first, the last gives NULL.
 const struct destination *destination_next(const struct destination *destination);

@@ -5,8 +5,8 @@
 // Owner: the worker. One thread. Pure: times are monotonic ms and arguments; all workers' tables
 // have the same clock and the same seed.
 //
-// States of a page: seen - one sighting, or several by one client, waiting for a second witness;
-// confirmed - two clients saw the same; used - confirmed, and found at least once. When the table
+// States of a page: seen - one sighting, or several by one visitor, waiting for a second witness;
+// confirmed - two of them saw the same; used - confirmed, and found at least once. When the table
 // is full, what is over leaves first, then seen before confirmed before used, each the least
 // recently used first; but the first two keep an eighth of the room each, so that a full table
 // still learns.
@@ -54,9 +54,11 @@ struct push_learn_links {
 };
 
 // What may be hinted and promised for this page; counts as a use. False when there is nothing that
-// is confirmed and fresh. The result is valid until the table is next changed or asked.
-bool push_learn_find(struct push_learn *learn, const struct push_learn_key *key, uint64_t now_ms,
-                     struct push_learn_links *out_links);
+// is confirmed and fresh. `visitor` is push_learn_rules_visitor of the request: what only that
+// visitor has confirmed, on two connections, is found by him alone. The result is valid until the
+// table is next changed or asked.
+bool push_learn_find(struct push_learn *learn, const struct push_learn_key *key,
+                     struct slice visitor, uint64_t now_ms, struct push_learn_links *out_links);
 
 // For every final response, learnable or not: some make hints known before go. `conn_id` is the
 // client connection, unique in the process. The arena holds only what is needed until return.
@@ -69,7 +71,7 @@ bool push_learn_note_bad(struct push_learn *learn, struct slice authority, struc
                          uint64_t now_ms);
 
 // --- between workers --------------------------------------------------------------------------
-bool push_learn_has_records(const struct push_learn *learn);
+size_t push_learn_record_bytes_waiting(const struct push_learn *learn);
 // Appends the records made since the last call. False when there are none.
 bool push_learn_take_records(struct push_learn *learn, struct buffer *to);
 // Records of other workers, whole. False when they are damaged: what stands before that is applied.

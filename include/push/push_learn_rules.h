@@ -34,7 +34,7 @@ enum {
     X(SET_COOKIE, "set_cookie", KEEP)   /* says nothing about the page */                          \
     X(VARY, "vary", DROP)               /* Vary: * */                                              \
     X(STALE, "stale", DROP)             /* no freshness left; unless the route says so */          \
-    X(REFLECTED, "reflected", KEEP)     /* query or cookie in a link */                            \
+    X(REFLECTED, "reflected", KEEP)     /* what was asked, in a link */                            \
     X(NO_LINKS, "no_links", DROP)       /* none worth a hint */                                    \
     X(FIRST, "first", KEEP)             /* a first sighting */                                     \
     X(SAME_SOURCE, "same_source", KEEP) /* agrees, but is of the same client */                    \
@@ -72,6 +72,7 @@ struct push_learn_element {
     struct slice text; // as it stands in the Link field
     struct url target;
     bool is_push_only; // x-http2-push-only: to be promised, not to be hinted
+    bool is_foreign;   // another site's resource; in no lesson
 };
 
 struct push_learn_response {
@@ -89,7 +90,7 @@ struct push_learn_lesson {
     const struct push_learn_element *elements;
     size_t count;
     uint64_t life_ms; // at most PUSH_LEARN_LIFE_MS
-    // With Vary: cookie the request's cookies: the same visitor is no second witness. Else empty.
+    // push_learn_rules_visitor: the same one is no second witness.
     struct slice visitor;
 };
 
@@ -107,6 +108,9 @@ bool push_learn_rules_make_key(const struct request_head *request,
                                const struct push_learn_policy *policy,
                                struct push_learn_key *out_key);
 bool push_learn_rules_key_equal(const struct push_learn_key *a, const struct push_learn_key *b);
+
+// Who asks, as far as cookies tell; empty without any.
+struct slice push_learn_rules_visitor(const struct request_head *request, struct arena *arena);
 
 // For what others say: could push_learn_rules_read have given this key?
 bool push_learn_rules_is_key(const struct push_learn_key *key, struct arena *arena);

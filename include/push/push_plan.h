@@ -92,8 +92,8 @@ struct push_facts {
     enum push_reason (*fitness)(const void *user, const struct url *url, bool has_credentials);
     // The client was given it on this connection, and its copy is stale now: the field for a
     // promise that asks whether it changed. May be NULL.
-    bool (*find_condition)(const void *user, const struct url *url, enum header_id *out_id,
-                           struct slice *out_value);
+    bool (*find_condition)(const void *user, const struct url *url, struct arena *arena,
+                           enum header_id *out_id, struct slice *out_value);
     const void *user;
 };
 

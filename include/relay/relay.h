@@ -28,7 +28,7 @@ struct relay {
     void (*on_ended)(void *user); // once retired
     void *ended_user;
     // The memory has records for other workers. May be NULL; called inside a callback of an
-    // exchange, so it only marks.
+    // exchange.
     void (*on_learned)(void *user);
     // One exchange's plan at one moment, for people; NULL: nobody asks.
     void (*on_plan)(void *user, const struct exchange *x, enum push_moment moment,

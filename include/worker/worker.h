@@ -14,7 +14,7 @@
 struct worker;
 
 struct worker_options {
-    struct generation *generation; // the first; the worker takes its sockets out of it
+    struct generation *generation; // the first; the worker takes a reference, and its sockets
     unsigned index;
     struct log_sink *access_sink; // borrowed, NULL: no access log
     uint64_t seed;                // random, the same for all

@@ -21,9 +21,11 @@ struct exchange *h2_promise_make(struct exchange *x, const struct request_head *
     struct h2_stream *page = x->front_user;
     struct h2_session *session = page->session;
     nghttp2_nv *nva;
-    size_t count = h2_fields_of_request(request, x->arena, &nva);
+    struct arena *arena = arena_create(); // a page that streams may promise for days
+    size_t count = h2_fields_of_request(request, arena, &nva);
     int32_t id =
         nghttp2_submit_push_promise(session->ng, NGHTTP2_FLAG_NONE, page->id, nva, count, NULL);
+    arena_destroy(arena);
     if (id < 0) {
         log_debug("h2_stream", "-", "promise not accepted error=%s", nghttp2_strerror(id));
         return NULL;
@@ -41,8 +43,8 @@ struct exchange *h2_promise_make(struct exchange *x, const struct request_head *
     stream->priority = priority;
     h2_priority_set(stream, priority);
     h2_session_mark(session);
-    exchange_start(stream->exchange, session->base.front->handler);
-    stream->exchange->page = NULL; // it may be gone before this one
+    exchange_start(stream->exchange, x->handler); // of the page's generation, as the plan
+    stream->exchange->page = NULL;                // it may be gone before this one
     return stream->exchange;
 }
 

@@ -71,6 +71,30 @@ const struct destination *destination_next(const struct destination *destination
     return next < &destinations[LENGTH(destinations)] ? next : NULL;
 }
 
+bool destination_fits(const struct destination *destination, struct slice content_type) {
+    static const struct {
+        struct slice as;
+        struct slice begin; // in lower case
+    } types[] = {
+        {SLICE_INIT("style"), SLICE_INIT("text/css")},
+        {SLICE_INIT("script"), SLICE_INIT("text/javascript")},
+        {SLICE_INIT("script"), SLICE_INIT("application/javascript")},
+        {SLICE_INIT("script"), SLICE_INIT("application/x-javascript")},
+        {SLICE_INIT("font"), SLICE_INIT("font/")},
+        {SLICE_INIT("font"), SLICE_INIT("application/font-")},
+        {SLICE_INIT("font"), SLICE_INIT("application/x-font-")},
+        {SLICE_INIT("font"), SLICE_INIT("application/vnd.ms-fontobject")},
+        {SLICE_INIT("image"), SLICE_INIT("image/")},
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (slice_equal(destination->as, types[i].as) &&
+            slice_equal_nocase(slice_first(content_type, types[i].begin.length), types[i].begin)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct slice destination_hint(struct slice path, struct slice as, struct arena *arena) {
     struct slice told = as.length > 0 ? as : destination_guess(path);
     struct slice named = told.length > 0 ? told : SLICE("fetch");

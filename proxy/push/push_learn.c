@@ -5,6 +5,9 @@
 #include "base/hash.h"
 #include "push_learn_impl.h"
 
+static bool is_confirmed_by(const struct push_learn *learn, const struct push_learn_page *page,
+                            struct slice visitor);
+static uint64_t hash_visitor(const struct push_learn *learn, struct slice visitor);
 static bool is_fresh(const struct push_learn_page *page, uint64_t now_ms);
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path);
 static bool is_bad(const struct push_learn *learn, uint64_t url, uint64_t now_ms);
@@ -30,10 +33,11 @@ struct push_learn *push_learn_create(const struct push_learn_limits *limits, uin
 
 // --- at the request ---------------------------------------------------------------------------
 
-bool push_learn_find(struct push_learn *learn, const struct push_learn_key *key, uint64_t now_ms,
-                     struct push_learn_links *out_links) {
+bool push_learn_find(struct push_learn *learn, const struct push_learn_key *key,
+                     struct slice visitor, uint64_t now_ms, struct push_learn_links *out_links) {
     struct push_learn_page *page = push_learn_get(learn, key, now_ms);
-    if (page == NULL || page->tier == PUSH_LEARN_TIER_SEEN) {
+    bool is_own = page != NULL && page->tier == PUSH_LEARN_TIER_SEEN;
+    if (page == NULL || (is_own && !is_confirmed_by(learn, page, visitor))) {
         return false;
     }
     struct push_learn_links links = {page->elements, page->count, page->hint_count};
@@ -43,11 +47,23 @@ bool push_learn_find(struct push_learn *learn, const struct push_learn_key *key,
     if (links.count == 0) {
         return false;
     }
-    push_learn_pages_touch(&learn->pages, page, PUSH_LEARN_TIER_USED);
+    push_learn_pages_touch(&learn->pages, page, is_own ? page->tier : PUSH_LEARN_TIER_USED);
     page->uses++;
     learn->stats.uses++;
     *out_links = links;
     return true;
+}
+
+// Twice on connections of one visitor: it may be a page of his own.
+static bool is_confirmed_by(const struct push_learn *learn, const struct push_learn_page *page,
+                            struct slice visitor) {
+    return page->is_own && visitor.length > 0 &&
+           page->first.visitor == hash_visitor(learn, visitor);
+}
+
+// 0 says that it is any.
+static uint64_t hash_visitor(const struct push_learn *learn, struct slice visitor) {
+    return hash_bytes(learn->seed, visitor) | 1;
 }
 
 struct push_learn_page *push_learn_get(struct push_learn *learn, const struct push_learn_key *key,
@@ -135,7 +151,7 @@ static enum push_learn_reason see(struct push_learn *learn, const struct push_le
     struct push_learn_page *page;
     struct push_learn_sighting sighting = {.conn_id = conn_id, .ms = now_ms};
     if (lesson->visitor.length > 0) {
-        sighting.visitor = hash_bytes(learn->seed, lesson->visitor) | 1; // 0 says that it is any
+        sighting.visitor = hash_visitor(learn, lesson->visitor);
     }
     enum push_learn_reason reason = push_learn_sight(learn, lesson, sighting, now_ms, &page);
     if (page == NULL) {

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "http/freshness.h"
 #include "push_learn_habits.h"
 #include "push_learn_visits.h"
 
@@ -40,6 +41,8 @@ static enum push_learn_behaviour_reason observe_part(struct push_learn_behaviour
                                                      const struct destination *destination,
                                                      struct arena *arena, uint64_t now_ms);
 static const struct destination *learned_destination(const struct request_head *request);
+static bool is_resource(const struct response_head *response,
+                        const struct destination *destination);
 static bool read_referer(const struct push_learn_response *response, struct arena *arena,
                          struct push_learn_key *out_page);
 static bool read_part(const struct push_learn_behaviour *behaviour,
@@ -165,9 +168,26 @@ push_learn_behaviour_observe(struct push_learn_behaviour *behaviour,
     if (is_page) {
         return observe_page(behaviour, response, conn_id, reason, now_ms);
     }
-    return reason == PUSH_LEARN_FIRST
-               ? observe_part(behaviour, response, conn_id, destination, arena, now_ms)
-               : PUSH_LEARN_BEHAVIOUR_RULES;
+    if (reason != PUSH_LEARN_FIRST) {
+        return PUSH_LEARN_BEHAVIOUR_RULES;
+    }
+    if (!response->is_promised && !is_resource(response->response, destination)) {
+        return PUSH_LEARN_BEHAVIOUR_KIND;
+    }
+    return observe_part(behaviour, response, conn_id, destination, arena, now_ms);
+}
+
+// Whoever asks says of anything that it is a style. Whether it is one, and not a way to log out,
+// the answer tells: by its type, and since what caches can keep is made to be asked for.
+static bool is_resource(const struct response_head *response,
+                        const struct destination *destination) {
+    const struct headers *headers = &response->headers;
+    struct freshness freshness;
+    freshness_read(headers, 0, &freshness);
+    bool has_validator =
+        headers_has(headers, HEADER_ETAG) || headers_has(headers, HEADER_LAST_MODIFIED);
+    bool is_kept = freshness.has_lifetime ? freshness.lifetime_ms > 0 : has_validator;
+    return is_kept && destination_fits(destination, headers_value(headers, HEADER_CONTENT_TYPE));
 }
 
 static enum push_learn_behaviour_reason

@@ -17,7 +17,7 @@ enum push_learn_tier {
 
 struct push_learn_sighting {
     uint64_t conn_id;
-    uint64_t visitor; // hash of the cookies where the page depends on them, else 0
+    uint64_t visitor; // hash of the cookies, 0 without any
     uint64_t ms;
 };
 
@@ -52,6 +52,7 @@ struct push_learn_page {
     uint64_t shared_ms; // when the other workers were last told of it
     uint32_t sightings;
     uint32_t uses;
+    bool is_own; // its first visitor has seen it on two connections
 };
 
 struct push_learn_pages {

@@ -2,11 +2,19 @@
 #include "push_learn_reflection.h"
 
 // Shorter words are in many URLs by chance. The others bound the work that a query can cause.
-enum { MIN_WORD_BYTES = 4, MAX_WORDS = 16, MAX_COOKIES = 32, MAX_QUERY_BYTES = 2048 };
+enum {
+    MIN_WORD_BYTES = 4,
+    MAX_WORDS = 16,
+    MAX_COOKIES = 32,
+    MAX_FIELDS = 32,
+    MAX_QUERY_BYTES = 2048
+};
 
 static size_t collect_words(struct slice query, struct arena *arena, struct slice *words);
 static size_t collect_cookies(const struct headers *headers, struct arena *arena,
                               struct slice *words);
+static size_t collect_fields(const struct headers *headers, struct arena *arena,
+                             struct slice *words);
 static bool next_word(struct slice *rest, struct slice *out_word);
 static struct slice decode(struct slice text, struct arena *arena);
 static int hex_value(char c);
@@ -18,7 +26,7 @@ static bool contains(struct slice text, struct slice word);
 bool push_learn_reflection_is_in(const struct request_head *page,
                                  const struct push_learn_element *elements, size_t count,
                                  struct arena *arena) {
-    struct slice words[MAX_WORDS + MAX_COOKIES];
+    struct slice words[MAX_WORDS + MAX_COOKIES + MAX_FIELDS];
     struct slice query = slice_skip(page->path, slice_find(page->path, '?') + 1);
     size_t word_count =
         query.length <= MAX_QUERY_BYTES ? collect_words(query, arena, words) : MAX_WORDS + 1;
@@ -26,6 +34,7 @@ bool push_learn_reflection_is_in(const struct request_head *page,
         return true;
     }
     word_count += collect_cookies(&page->headers, arena, words + word_count);
+    word_count += collect_fields(&page->headers, arena, words + word_count);
     for (size_t i = 0; i < count && word_count > 0; i++) {
         struct slice link = decode(link_words(&elements[i], page->authority), arena);
         if (has_word(link, words, word_count)) {
@@ -66,6 +75,22 @@ static size_t collect_cookies(const struct headers *headers, struct arena *arena
             if (value.length >= MIN_WORD_BYTES) {
                 words[count++] = decode(value, arena);
             }
+        }
+    }
+    return count;
+}
+
+// Those whose values are the client's own words; not those that say what browsers say.
+static size_t collect_fields(const struct headers *headers, struct arena *arena,
+                             struct slice *words) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < headers->count && count < MAX_FIELDS; i++) {
+        const struct header *field = &headers->rows[i];
+        bool is_own = field->id == HEADER_USER_AGENT || field->id == HEADER_OTHER;
+        bool is_browsers = slice_starts_with(field->name, SLICE("sec-")) ||
+                           slice_equal(field->name, SLICE("origin"));
+        if (is_own && !is_browsers && field->value.length >= MIN_WORD_BYTES) {
+            words[count++] = decode(field->value, arena);
         }
     }
     return count;

@@ -11,14 +11,12 @@ static bool is_gone(int status);
 static enum push_learn_reason judge_sharing(const struct headers *headers,
                                             const struct freshness *freshness, bool with_private);
 static uint64_t life_ms(const struct freshness *freshness, bool with_private);
-static struct slice cookies_of_varying(const struct push_learn_response *response,
-                                       struct arena *arena);
-static struct slice join_cookies(const struct headers *headers, struct arena *arena);
 static void read_links(const struct push_learn_response *response, struct arena *arena,
                        struct push_learn_lesson *lesson);
 static struct url page_url(const struct push_learn_key *key);
 static bool read_text(struct slice text, const struct url *page, struct arena *arena,
                       struct push_learn_element *out_element);
+static void drop_foreign(struct push_learn_lesson *lesson);
 static bool read_link(const struct link_header *link, const struct url *page, struct arena *arena,
                       struct push_learn_element *out_element);
 static bool is_about_page(const struct link_header *link, const struct url *page,
@@ -110,7 +108,22 @@ void push_learn_rules_read(const struct push_learn_response *response, struct ar
         out_lesson->count = 0;
         return;
     }
-    out_lesson->visitor = cookies_of_varying(response, arena);
+    drop_foreign(out_lesson);
+    out_lesson->reason = out_lesson->count > 0 ? PUSH_LEARN_FIRST : PUSH_LEARN_NO_LINKS;
+    out_lesson->visitor = push_learn_rules_visitor(response->request, arena);
+}
+
+// Of other sites only connections: their resources, said by a page that repeats what it was asked,
+// would be fetched by all (TRUST 1.12).
+static void drop_foreign(struct push_learn_lesson *lesson) {
+    struct push_learn_element *elements = (struct push_learn_element *)(uintptr_t)lesson->elements;
+    size_t count = 0;
+    for (size_t i = 0; i < lesson->count; i++) {
+        if (!elements[i].is_foreign) {
+            elements[count++] = elements[i];
+        }
+    }
+    lesson->count = count;
 }
 
 enum push_learn_reason push_learn_rules_judge(const struct push_learn_response *response) {
@@ -180,14 +193,9 @@ static uint64_t life_ms(const struct freshness *freshness, bool with_private) {
     return is_bounded && left_ms < PUSH_LEARN_LIFE_MS ? left_ms : PUSH_LEARN_LIFE_MS;
 }
 
-static struct slice cookies_of_varying(const struct push_learn_response *response,
-                                       struct arena *arena) {
-    bool is_varying = headers_has_token(&response->response->headers, HEADER_VARY, SLICE("cookie"));
-    return is_varying ? join_cookies(&response->request->headers, arena) : SLICE_EMPTY;
-}
-
 // Nearly always one field: the fronts join the crumbs.
-static struct slice join_cookies(const struct headers *headers, struct arena *arena) {
+struct slice push_learn_rules_visitor(const struct request_head *request, struct arena *arena) {
+    const struct headers *headers = &request->headers;
     const struct header *field = headers_find(headers, HEADER_COOKIE);
     struct slice cookies = field != NULL ? field->value : SLICE_EMPTY;
     while (field != NULL && (field = headers_find_next(headers, HEADER_COOKIE, field)) != NULL) {
@@ -277,10 +285,9 @@ static bool read_text(struct slice text, const struct url *page, struct arena *a
     struct link_header link;
     link_reader_start(&reader, text);
     return link_reader_next(&reader, &link) && slice_equal(link.element, text) &&
-           read_link(&link, page, arena, out_element);
+           read_link(&link, page, arena, out_element) && !out_element->is_foreign;
 }
 
-// Another site's resources may be hinted, as they stand; promised they are by nobody.
 static bool read_link(const struct link_header *link, const struct url *page, struct arena *arena,
                       struct push_learn_element *out_element) {
     bool is_fetch = link->is_preload || link->is_modulepreload;
@@ -291,12 +298,13 @@ static bool read_link(const struct link_header *link, const struct url *page, st
     }
     enum url_relation relation = url_resolve(page, link->target, arena, &target);
     bool is_self = relation == URL_SAME && (!is_fetch || url_equal(&target, page));
-    bool is_foreign_push = relation == URL_OTHER_SITE && link->is_push_only;
     bool is_nothing = link->is_push_only && link->is_nopush;
-    if (relation == URL_BAD || is_self || is_foreign_push || is_nothing) {
+    if (relation == URL_BAD || is_self || is_nothing) {
         return false;
     }
-    *out_element = (struct push_learn_element){link->element, target, link->is_push_only};
+    bool is_foreign = relation == URL_OTHER_SITE && (is_fetch || link->is_push_only);
+    *out_element =
+        (struct push_learn_element){link->element, target, link->is_push_only, is_foreign};
     return true;
 }
 

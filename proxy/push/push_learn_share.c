@@ -7,7 +7,7 @@
 // may have begun so much later than ours.
 enum { SIGHTINGS_BYTES = PUSH_LEARN_OUTBOX_BYTES / 4 * 3, AHEAD_MS = 10 * 1000 };
 
-static void tell(struct push_learn *learn, const struct push_learn_record *record, size_t room);
+static bool tell(struct push_learn *learn, const struct push_learn_record *record, size_t room);
 static bool apply(struct push_learn *learn, const struct push_learn_record *record,
                   struct arena *arena, uint64_t now_ms);
 static bool apply_drop(struct push_learn *learn, const struct push_learn_record *record,
@@ -25,8 +25,9 @@ void push_learn_tell_sighting(struct push_learn *learn, struct push_learn_page *
         .elements = page->elements,
         .count = page->count,
     };
-    page->shared_ms = sighting.ms;
-    tell(learn, &record, SIGHTINGS_BYTES);
+    if (tell(learn, &record, SIGHTINGS_BYTES)) {
+        page->shared_ms = sighting.ms;
+    }
 }
 
 void push_learn_tell_drop(struct push_learn *learn, const struct push_learn_key *key, uint64_t ms) {
@@ -45,19 +46,20 @@ void push_learn_tell_bad(struct push_learn *learn, struct slice authority, struc
 }
 
 // A record that finds no room is lost: the others learn later, or keep a hint until its life ends.
-static void tell(struct push_learn *learn, const struct push_learn_record *record, size_t room) {
+static bool tell(struct push_learn *learn, const struct push_learn_record *record, size_t room) {
     if (learn->is_alone) {
-        return;
+        return true;
     }
     if (buffer_length(&learn->outbox) + push_learn_record_bytes(record) > room) {
         learn->stats.records_lost++;
-        return;
+        return false;
     }
     push_learn_record_write(record, &learn->outbox);
+    return true;
 }
 
-bool push_learn_has_records(const struct push_learn *learn) {
-    return buffer_length(&learn->outbox) > 0;
+size_t push_learn_record_bytes_waiting(const struct push_learn *learn) {
+    return buffer_length(&learn->outbox);
 }
 
 bool push_learn_take_records(struct push_learn *learn, struct buffer *to) {

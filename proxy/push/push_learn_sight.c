@@ -31,6 +31,7 @@ static enum push_learn_reason agree(struct push_learn *learn, struct push_learn_
                                     struct push_learn_sighting sighting);
 static bool is_same(struct push_learn_sighting a, struct push_learn_sighting b);
 static bool is_other_client(struct push_learn_sighting a, struct push_learn_sighting b);
+static bool is_own(struct push_learn_sighting a, struct push_learn_sighting b);
 static bool is_void_since(struct push_learn *learn, struct push_learn_page *page, uint64_t ms);
 
 enum push_learn_reason push_learn_sight(struct push_learn *learn,
@@ -142,8 +143,9 @@ static void start(struct push_learn_page *page, const struct push_learn_lesson *
     page->first = page->last = sighting;
     page->barrier_ms = barrier_ms;
     page->expires_ms = sighting.ms + lesson->life_ms;
-    page->shared_ms = sighting.ms;
+    page->shared_ms = 0; // until the others are told
     page->sightings = 1;
+    page->is_own = false;
 }
 
 // --- agreement --------------------------------------------------------------------------------
@@ -157,6 +159,10 @@ static enum push_learn_reason agree(struct push_learn *learn, struct push_learn_
         return page->tier == PUSH_LEARN_TIER_SEEN ? PUSH_LEARN_SAME_SOURCE : PUSH_LEARN_AGREED;
     }
     bool is_second = is_other_client(page->first, sighting);
+    if (!page->is_own && is_own(page->first, sighting)) {
+        page->is_own = true;
+        page->shared_ms = 0; // news
+    }
     if (sighting.ms < page->first.ms) {
         page->first = sighting;
     }
@@ -181,6 +187,10 @@ static bool is_same(struct push_learn_sighting a, struct push_learn_sighting b) 
 static bool is_other_client(struct push_learn_sighting a, struct push_learn_sighting b) {
     bool is_same_visitor = a.visitor != 0 && a.visitor == b.visitor;
     return a.conn_id != b.conn_id && !is_same_visitor;
+}
+
+static bool is_own(struct push_learn_sighting a, struct push_learn_sighting b) {
+    return a.visitor != 0 && a.visitor == b.visitor && a.conn_id != b.conn_id;
 }
 
 // --- disagreement -----------------------------------------------------------------------------
@@ -218,6 +228,7 @@ static bool is_void_since(struct push_learn *learn, struct push_learn_page *page
     if (ms >= page->first.ms) {
         page->first = page->last;
         page->sightings = 1;
+        page->is_own = false;
         push_learn_pages_touch(&learn->pages, page, PUSH_LEARN_TIER_SEEN);
     }
     return false;

@@ -266,9 +266,9 @@ static enum push_reason judge_resource(const struct planner *planner,
     }
     bool is_known =
         question->diary != NULL && push_diary_has(question->diary, url->authority, url->path);
-    bool may_ask =
-        is_known && facts != NULL && facts->find_condition != NULL &&
-        facts->find_condition(facts->user, url, &verdict->condition, &verdict->condition_value);
+    bool may_ask = is_known && facts != NULL && facts->find_condition != NULL &&
+                   facts->find_condition(facts->user, url, planner->arena, &verdict->condition,
+                                         &verdict->condition_value);
     if (is_known && !may_ask) {
         return PUSH_REASON_ALREADY;
     }

@@ -49,7 +49,7 @@ void relay_hint_pass(struct relay_exchange *r, const struct response_head *head)
     push_hint_filter(&headers, &r->route->hint);
     if (r->hint_client.takes_one) {
         hold(r, &headers);
-    } else {
+    } else if (headers.count > 0) {
         send(r, &headers);
     }
 }
@@ -65,10 +65,11 @@ static void hold(struct relay_exchange *r, const struct headers *headers) {
 }
 
 void relay_hint_flush(struct relay_exchange *r) {
-    if (r->held.count > 0 && !r->has_hinted) {
+    // The one that is read had better carry links.
+    if (r->held.count > 0 && headers_has(&r->held, HEADER_LINK) && !r->has_hinted) {
         send(r, &r->held);
+        r->held_hints = 0;
     }
-    r->held_hints = 0;
 }
 
 void relay_hint_drop(struct relay_exchange *r) {

@@ -98,7 +98,8 @@ void relay_visitor_mark(struct relay_exchange *r, struct response_head *head);
 void relay_visitor_note_given(struct relay_exchange *r);
 // The client was given it on this connection, and its copy is stale now (struct push_facts).
 bool relay_visitor_find_condition(const void *relay_exchange, const struct url *url,
-                                  enum header_id *out_id, struct slice *out_value);
+                                  struct arena *arena, enum header_id *out_id,
+                                  struct slice *out_value);
 
 // --- relay_learn.c: the memory ------------------------------------------------------------------
 void relay_learn_open(struct relay_exchange *r);

@@ -24,7 +24,8 @@ void relay_learn_open(struct relay_exchange *r) {
         return;
     }
     struct push_learn_links found;
-    if (learn->is_on && push_learn_find(memory->learn, &key, now, &found)) {
+    struct slice visitor = push_learn_rules_visitor(&x->request, x->arena);
+    if (learn->is_on && push_learn_find(memory->learn, &key, visitor, now, &found)) {
         keep(r, &found, &r->learned);
     }
     if (learn->by_behaviour && push_learn_behaviour_find(memory->behaviour, &key, now, &found)) {
@@ -70,7 +71,7 @@ void relay_learn_observe(struct relay_exchange *r, const struct response_head *h
         push_learn_behaviour_observe(memory->behaviour, &response, x->client->id, x->arena,
                                      exchange_now(x));
     }
-    if (r->relay->on_learned != NULL && push_learn_has_records(memory->learn)) {
+    if (r->relay->on_learned != NULL && push_learn_record_bytes_waiting(memory->learn) > 0) {
         r->relay->on_learned(r->relay->user);
     }
 }

@@ -70,14 +70,15 @@ void relay_visitor_note_plan(struct relay_exchange *r, const struct push_plan *p
 }
 
 bool relay_visitor_find_condition(const void *relay_exchange, const struct url *url,
-                                  enum header_id *out_id, struct slice *out_value) {
+                                  struct arena *arena, enum header_id *out_id,
+                                  struct slice *out_value) {
     const struct relay_exchange *r = relay_exchange;
     const struct relay_client *client = relay_push_client(r);
     const struct push_asset *asset = find_asset(r, url);
     uint32_t version = 0;
     uint64_t given_ms = 0;
     if (!r->route->push.revalidate || client == NULL || asset == NULL ||
-        asset->kind == PUSH_ASSET_NONE ||
+        asset->kind == PUSH_ASSET_NONE || !asset->is_storable ||
         !push_diary_find_version(client->diary, url->authority, url->path, &version, &given_ms)) {
         return false;
     }
@@ -89,7 +90,7 @@ bool relay_visitor_find_condition(const void *relay_exchange, const struct url *
     if (!is_stale || !push_assets_condition(asset, out_id, out_value)) {
         return false;
     }
-    *out_value = arena_copy(r->exchange->arena, *out_value);
+    *out_value = arena_copy(arena, *out_value);
     return true;
 }
 

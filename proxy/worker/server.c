@@ -68,6 +68,8 @@ static void watch_files(struct server *server);
 static void on_files_changed(void *user);
 static void reload(struct server *server);
 static void warn_of_restart(const struct config *before, const struct config *config);
+static bool is_saved_otherwise(const struct config_learned *before,
+                               const struct config_learned *learned);
 static void on_save_timer(struct timer *timer);
 static void post_message(struct server *server, void (*function)(void *argument), unsigned index,
                          struct buffer *take_bytes);
@@ -305,7 +307,9 @@ static void reload(struct server *server) {
     }
     server->generation = generation;
     server->reloads++;
-    start_saving(server);
+    if (is_saved_otherwise(&before->config->learned, &generation->config->learned)) {
+        start_saving(server); // else the next time stays, however often files change
+    }
     watch_stop(server->watch);
     watch_files(server);
     log_info("server", "-", "reloaded file=%s reloads=%u", generation->config->file,
@@ -314,6 +318,11 @@ static void reload(struct server *server) {
 }
 
 // What was set up once for all.
+static bool is_saved_otherwise(const struct config_learned *before,
+                               const struct config_learned *learned) {
+    return before->save_ms != learned->save_ms || (before->file == NULL) != (learned->file == NULL);
+}
+
 static void warn_of_restart(const struct config *before, const struct config *config) {
     const struct {
         const char *name;
@@ -366,7 +375,7 @@ static void tell_others(void *argument) {
 
 static void on_save_timer(struct timer *timer) {
     struct server *server = LIST_ENTRY(timer, struct server, save_timer);
-    worker_save(server->workers[0]); // all have learned the same
+    worker_save(server->workers[0]); // by and large all have learned the same
     start_saving(server);
 }
 
@@ -376,7 +385,9 @@ static void save_learned(void *argument) {
     struct message *message = argument;
     struct server *server = message->server;
     const struct config_learned *learned = &server->generation->config->learned;
-    if (server->is_draining) {
+    if (learned->file == NULL) {
+        log_debug("server", "-", "what was learned is not kept any more");
+    } else if (server->is_draining) {
         learned_merge(learned, &server->last_words, buffer_peek(&message->bytes));
         learned_write(learned, buffer_peek(&server->last_words));
     } else {

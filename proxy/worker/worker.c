@@ -30,6 +30,8 @@ struct worker {
     bool has_ended;      // the loop takes no more posts
 };
 
+enum { SHARE_NOW_BYTES = PUSH_LEARN_OUTBOX_BYTES / 4 };
+
 struct message { // to a worker
     struct worker *worker;
     struct buffer records;
@@ -61,7 +63,8 @@ static void abort_all(void *argument);
 struct worker *worker_create(const struct worker_options *options) {
     struct worker *worker = alloc_new(struct worker);
     worker->options = *options;
-    loop_init(&worker->loop); // before the thread, so that posts find it
+    generation_ref(worker->options.generation); // until its service has one
+    loop_init(&worker->loop);                   // before the thread, so that posts find it
     ensure(uv_mutex_init(&worker->end_lock) == 0);
     int failed = uv_thread_create(&worker->thread, run, worker);
     if (failed != 0) {
@@ -77,7 +80,7 @@ static void run(void *argument) {
     open_memory(worker);
     open_front(worker);
     serve(worker, worker->options.generation);
-    worker->options.generation = NULL; // from now on it is the service's
+    generation_unref(&worker->options.generation);
     loop_run(loop);
     end_posts(worker);
     loop_finish(loop);
@@ -215,7 +218,9 @@ static void on_accept(void *user, struct conn *take_conn) {
 
 static void on_relay_learned(void *user) {
     struct worker *worker = user;
-    if (!worker->is_sharing) {
+    if (push_learn_record_bytes_waiting(worker->memory.learn) >= SHARE_NOW_BYTES) {
+        share(worker); // many pages at once, as after a start: there is no room to wait
+    } else if (!worker->is_sharing) {
         worker->is_sharing = true;
         timer_start(&worker->share_timer, PUSH_LEARN_SHARE_MS);
     }
@@ -303,8 +308,12 @@ static void end_posts(struct worker *worker) {
 static void report(const struct worker *worker) {
     char text[1024];
     push_memory_describe(&worker->memory, text, sizeof(text));
-    log_info("worker", "-", "ended index=%u pages_learned=%u%s", worker->options.index,
-             push_learn_stats(worker->memory.learn)->confirmed, text);
+    const struct push_learn_stats *stats = push_learn_stats(worker->memory.learn);
+    log_info("worker", "-",
+             "ended index=%u pages_learned=%u pages_evicted=%llu hints_dropped=%llu "
+             "records_lost=%llu%s",
+             worker->options.index, stats->confirmed, (unsigned long long)stats->evicted,
+             (unsigned long long)stats->dropped_bad, (unsigned long long)stats->records_lost, text);
 }
 
 static void drain(void *argument) {

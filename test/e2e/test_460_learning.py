@@ -18,6 +18,7 @@ from pushing import (
     log_lines,
     page,
     promised,
+    resources,
     thinking_page,
     visit,
 )
@@ -338,7 +339,8 @@ def test_state_file_at_a_clean_stop(outrider, origin, tmp_path):
     page(origin, "/once", STYLE)
     first = outrider(origin, learned={"file": str(path)}, workers=1)
     teach(first)
-    teach(first, headers=COOKIE)
+    teach(first, headers=COOKIE, times=1)
+    teach(first, headers=[("cookie", "id=2")], times=1)
     teach(first, "/once", times=1)
     assert not path.exists()
     first.stop(signal.SIGTERM)
@@ -478,7 +480,7 @@ PARTS_HINTED = (
 
 
 def behaving(outrider, origin, **options):
-    assets(origin)
+    resources(origin)
     return outrider(origin, workers=1, routes=routes(learn={"behaviour": True, **options}))
 
 
@@ -532,13 +534,31 @@ def test_behaviour_forgets(outrider, origin):
     assert "/b.js" not in hints(visit(proxy))[0]
     origin.on("/", respond(404))
     visit(proxy)
-    assets(origin)
+    resources(origin)
     origin.on("/", respond(200))
     assert visit(proxy).interim == []
 
 
+def test_behaviour_of_what_is_no_resource(outrider, origin):
+    """An attacker says of anything that it is a style; what it answers tells."""
+    css, html = ("content-type", "text/css"), ("content-type", "text/html")
+    answers = {
+        "/logout": [html, ("etag", '"1"')],
+        "/logout-as-css": [css],
+        "/buy": [css, ("etag", '"1"'), ("cache-control", "no-cache")],
+        "/leave": [css, ("etag", '"1"'), ("set-cookie", "id=")],
+    }
+    proxy = behaving(outrider, origin)
+    for path, fields in answers.items():
+        origin.on(path, respond(200, fields, b"done"))
+    for _ in range(5):
+        view(proxy, {"/a.css": part("style"), **{path: part("style") for path in answers}})
+    end_visits(proxy)
+    assert hints(visit(proxy)) == ["</a.css>; rel=preload; as=style"]
+
+
 def test_behaviour_is_off_by_default(outrider, origin):
-    assets(origin)
+    resources(origin)
     proxy = outrider(origin, workers=1)
     for _ in range(6):
         view(proxy, PARTS)
@@ -549,6 +569,7 @@ def test_behaviour_is_off_by_default(outrider, origin):
 def test_behaviour_beside_links(outrider, origin):
     """Each names what the other does not."""
     page(origin, "/", STYLE)
+    resources(origin)
     proxy = outrider(origin, workers=1, routes=routes(learn={"behaviour": True}))
     for _ in range(5):
         view(proxy, {"/a.css": part("style"), "/b.js": part("script")})

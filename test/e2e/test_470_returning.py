@@ -403,9 +403,10 @@ def test_copy_that_the_client_asked_for_is_revalidated_too(outrider, origin):
     (True, [("etag", '"v1"'), ("cache-control", "max-age=600")]),
     (True, [("etag", '"v1"')]),
     (True, [("cache-control", "max-age=0")]),
+    (True, [("etag", '"v1"'), ("cache-control", "no-store")]),
 ])  # fmt: skip
 def test_what_is_not_revalidated(outrider, origin, option, headers):
-    """Off, still fresh, of unknown life, without a validator: it is there already."""
+    """Off, still fresh, of unknown life, without a validator, not kept: it is there already."""
     site(origin, None, headers)
     proxy = start(outrider, origin, "off", {"revalidate": option})
     with proxy.h2() as client:

@@ -21,6 +21,7 @@ from pushing import (
     log_lines,
     page,
     promised,
+    resources,
     thinking_page,
     visit,
 )
@@ -375,7 +376,7 @@ def test_fields_of_a_hostile_client(outrider, origin):
 
 def test_page_of_a_thousand_parts(outrider, origin):
     """Behaviour that an attacker makes up: only so many parts are remembered, on one page."""
-    assets(origin)
+    resources(origin)
     proxy = outrider(origin, workers=1, learn={"behaviour": True})
     referer = [("sec-fetch-dest", "style"), ("referer", "https://localhost/")]
     for _ in range(6):
@@ -401,3 +402,43 @@ def test_promises_of_a_page_that_says_too_much_are_kept(outrider, origin):
         assert client.wait(stream_id).status == 502
         assert promised(client) == ["/a.css"]
         assert all(push.is_complete for push in client.wait_pushes())
+
+
+# --- what one visitor may teach others ----------------------------------------------------
+
+
+def test_what_one_visitor_alone_has_seen_is_his_own(outrider, origin):
+    """Twice on two connections, but with one cookie: the page may be made for him."""
+    link = "</users/7f3a/face.png>; rel=preload; as=image"
+    page(origin, "/", link)
+    proxy = outrider(origin, workers=1)
+    alice, bob = [("cookie", "id=alice")], [("cookie", "id=bob")]
+    for _ in range(2):
+        visit(proxy, "/", alice)
+    assert known(proxy, origin, headers=[*NAVIGATION, *alice]) == link
+    page(origin, "/", "</users/91cc/face.png>; rel=preload; as=image")
+    assert visit(proxy, "/", [*NAVIGATION, *bob]).interim == []
+    assert visit(proxy, "/", NAVIGATION).interim == []
+
+
+@pytest.mark.parametrize("name", ["user-agent", "x-theme"])
+def test_a_page_that_repeats_a_field_teaches_nothing(outrider, origin, name):
+    def reflect(conn, request):
+        link = f"<{request.header(name, '/a.css')}>; rel=preload; as=script"
+        respond(200, [("link", link)], b"page")(conn, request)
+
+    origin.on("/", reflect)
+    assets(origin)
+    proxy = outrider(origin, workers=1)
+    for text in ("https://evil.test/x.js", "/logout.js"):
+        for _ in range(3):
+            visit(proxy, "/", [(name, text)])
+        assert visit(proxy, "/", [*NAVIGATION, (name, text)]).interim == []
+
+
+def test_resources_of_other_sites_are_not_learned(outrider, origin):
+    page(origin, "/", "<https://cdn.test/x.js>; rel=preload; as=script", "<https://cdn.test>; rel=preconnect")
+    proxy = outrider(origin, workers=1)
+    for _ in range(2):
+        visit(proxy)
+    assert known(proxy, origin) == "<https://cdn.test>; rel=preconnect"

@@ -203,3 +203,13 @@ def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
         for thread in threads:
             thread.join()
     assert not failures and len(counts) == 3 and min(counts) > 0, (failures, counts)
+
+
+def test_a_reload_while_workers_begin(reloading, origin):
+    """Each holds on to what it begins with."""
+    origin.on("*", respond(200, body=b"ok"))
+    site = reloading(workers=32)
+    site.hup()
+    site.wait_reloaded()
+    with site.proxy.h2() as client:
+        assert client.get("/").status == 200

@@ -111,8 +111,9 @@ static inline enum push_reason push_scene_fitness(const void *user, const struct
 
 // The client's copy of /stale is the one that is known here, but old; that of /changed is another.
 static inline bool push_scene_find_condition(const void *user, const struct url *url,
-                                             enum header_id *out_id, struct slice *out_value) {
-    (void)user;
+                                             struct arena *arena, enum header_id *out_id,
+                                             struct slice *out_value) {
+    (void)user, (void)arena;
     if (slice_equal(url->path, SLICE("/stale"))) {
         *out_id = HEADER_IF_NONE_MATCH;
         *out_value = SLICE("\"v\"");

@@ -78,6 +78,50 @@ static void test_paths(void **state) {
     arena_destroy(arena);
 }
 
+static const struct {
+    const char *as;
+    const char *type;
+    bool fits;
+} types[] = {
+    {"style", "text/css", true},
+    {"style", "Text/CSS; charset=utf-8", true},
+    {"style", "text/html", false},
+    {"style", "text/javascript", false},
+    {"style", "text/cs", false},
+    {"style", "", false},
+    {"style", " text/css", false},
+    {"script", "text/javascript", true},
+    {"script", "application/javascript;charset=utf-8", true},
+    {"script", "application/x-javascript", true},
+    {"script", "application/json", false},
+    {"script", "text/css", false},
+    {"script", "text/html", false},
+    {"font", "font/woff2", true},
+    {"font", "application/font-woff", true},
+    {"font", "application/x-font-ttf", true},
+    {"font", "application/vnd.ms-fontobject", true},
+    {"font", "application/octet-stream", false},
+    {"font", "image/svg+xml", false},
+    {"image", "image/svg+xml", true},
+    {"image", "IMAGE/png", true},
+    {"image", "text/html", false},
+    {"image", "font/woff2", false},
+    // nobody asks of others
+    {"fetch", "application/json", false},
+    {"document", "text/html", false},
+    {"", "text/css", false},
+};
+
+static void test_types(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const struct destination *destination = destination_find(slice_of_text(types[i].as));
+        if (destination_fits(destination, slice_of_text(types[i].type)) != types[i].fits) {
+            fail_msg("'%s' as '%s'", types[i].type, types[i].as);
+        }
+    }
+}
+
 static void test_in_the_order_of_need(void **state) {
     (void)state;
     static const char *const first[] = {"style", "font", "script"};
@@ -103,6 +147,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_types),
         cmocka_unit_test(test_in_the_order_of_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,10 +10,8 @@
 #define START 5000000
 
 // A story of one page, in words:
-//   1A    connection 1 gets the page with the links A (A, B, AB, BA, M: A for 60 s, V: A that
-// varies
-//         on cookie), with a cookie when a k stands before it (k1A), k and a digit: another
-// visitor's
+//   1A    connection 1 gets the page with the links A (A, B, AB, BA, M: A for 60 s)
+//   k1A   so does a visitor with cookies, another on each connection;  k71A: visitor 7
 //   404   and other numbers of three digits: the page answers so;  k404: to a visitor with a cookie
 //   -     200 without links;  P, S, N: A with private, Set-Cookie, no-store; Z: A with max-age=0
 //   bad   /a.css answers 404
@@ -22,6 +20,7 @@ static const struct {
     const char *story;
     const char *found; // for a visitor without cookie
     const char *for_cookie;
+    const char *for_seven; // NULL: what is for any visitor with cookies
 } stories[] = {
     {"", "", ""},
     // two agreeing sightings from different connections
@@ -94,13 +93,27 @@ static const struct {
     {"1A 2A k1A k2A 404", "", A},
     {"1A 2A k1A k2A k403", A, ""},
     {"1A 2A k1A k2A bad", "", ""},
-    // where the page depends on the cookie, one visitor's connections are one witness
-    {"k1V k2V", "", ""},
-    {"k1V k2V k3V", "", ""},
-    {"k71V k82V", "", A},
-    {"k71V k81V", "", ""},
-    {"k71V k72V k83V", "", A},
-    {"1V 2V", A, ""},
+    // one visitor's connections are one witness, and enough for himself
+    {"k71A", "", ""},
+    {"k71A k71A", "", ""},
+    {"k71A k72A", "", "", A},
+    {"k71A k72A k73A", "", "", A},
+    {"k71AB k72BA", "", "", A " | " B},
+    {"k81A k82A", "", ""},
+    {"k71A 2A", "", ""},
+    {"k71A k82A", "", A},
+    {"k71A k81A", "", ""}, // the connection is one
+    {"k71A k72A k83A", "", A},
+    {"k81A k82A k73A", "", A},
+    // his own is taken back as any other
+    {"k71A k72A k73B", "", ""},
+    {"k71A k72A k83B", "", ""},
+    {"k71A k72A k403", "", ""},
+    {"k71A k72A 403", "", "", A},
+    {"k71A k72A bad", "", ""},
+    {"k71AB k72AB bad k71AB k72AB", "", "", B},
+    {"k71A k72A +3599", "", "", A},
+    {"k71A k72A +3600", "", ""},
 };
 
 static const char *fields_of(char set) {
@@ -115,8 +128,6 @@ static const char *fields_of(char set) {
         return "link: " B "\nlink: " A;
     case 'M':
         return "cache-control: max-age=60\nlink: " A;
-    case 'V':
-        return "vary: cookie\nlink: " A;
     case 'P':
         return "cache-control: private\nlink: " A;
     case 'S':
@@ -146,8 +157,8 @@ static void tell_word(struct push_learn *learn, struct slice word, uint64_t *now
     }
     if (*rest == 'k') {
         rest++;
-        bool has_visitor = rest[1] >= '0' && rest[1] <= '9' && strlen(rest) == 3 && rest[2] > '9';
-        snprintf(cookie, sizeof(cookie), "cookie: sid=%c", has_visitor ? *rest++ : '0');
+        bool has_visitor = strspn(rest, "0123456789") == 2;
+        snprintf(cookie, sizeof(cookie), "cookie: sid=%c", has_visitor ? *rest++ : *rest);
         row.request = cookie;
     }
     unsigned number = (unsigned)atoi(rest);
@@ -179,6 +190,10 @@ static void test_stories(void **state) {
         push_scene_expect(stories[i].story, "for cookie",
                           slice_of_text(learn_scene_found(learn, "/page", true, now_ms)),
                           stories[i].for_cookie);
+        push_scene_expect(stories[i].story, "for seven",
+                          slice_of_text(learn_scene_found_by(learn, "/page", "sid=7", now_ms)),
+                          stories[i].for_seven != NULL ? stories[i].for_seven
+                                                       : stories[i].for_cookie);
         push_learn_destroy(learn);
     }
 }
@@ -224,6 +239,33 @@ static void test_reasons_are_counted(void **state) {
     push_learn_destroy(NULL);
 }
 
+// What one visitor has seen twice is his; a second one makes it everybody's.
+static void test_visitor_alone(void **state) {
+    (void)state;
+    struct push_learn *learn = make_table(0, 0);
+    const struct learn_scene_row mine = {.request = "cookie: a=1; b=2", .response = "link: " A};
+    const struct learn_scene_row crumbs = {.request = "cookie: a=1\ncookie: b=2",
+                                           .response = "link: " A};
+    const struct learn_scene_row other = {.request = "cookie: a=1; b=3", .response = "link: " A};
+    struct push_learn_key key = {SLICE("https"), SLICE("example.org"), SLICE("/page"), true};
+    struct push_learn_view view;
+    assert_int_equal(learn_scene_show(learn, &mine, 1, START), PUSH_LEARN_FIRST);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "a=1; b=2", START), "");
+    assert_int_equal(learn_scene_show(learn, &crumbs, 2, START + 1), PUSH_LEARN_SAME_SOURCE);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "a=1; b=2", START + 2), A);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "a=1; b=3", START + 2), "");
+    assert_string_equal(learn_scene_found_by(learn, "/page", "", START + 2), "");
+    assert_true(push_learn_look(learn, &key, START + 2, &view));
+    assert_false(view.is_confirmed); // his use of it changes nothing
+    assert_int_equal(view.uses, 1);
+    assert_int_equal(learn_scene_show(learn, &other, 3, START + 3), PUSH_LEARN_CONFIRMED);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "a=1; b=2", START + 4), A);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "a=1; b=3", START + 4), A);
+    assert_string_equal(learn_scene_found_by(learn, "/page", "c=4", START + 4), A);
+    assert_int_equal(learn_scene_show(learn, &mine, 4, START + 5), PUSH_LEARN_AGREED);
+    push_learn_destroy(learn);
+}
+
 static void test_query_is_no_part_of_the_page(void **state) {
     (void)state;
     struct push_learn *learn = make_table(0, 0);
@@ -241,7 +283,8 @@ static void test_query_is_no_part_of_the_page(void **state) {
     push_learn_destroy(learn);
 }
 
-// A visitor who writes links into a page by its query teaches nobody, and takes nothing away.
+// Who writes links into a page by his query or his fields teaches nobody, and takes nothing
+// away.
 static void test_reflected_links(void **state) {
     (void)state;
     struct push_learn *learn = make_table(0, 0);
@@ -252,8 +295,16 @@ static void test_reflected_links(void **state) {
     }
     assert_string_equal(learn_scene_found(learn, "/page", false, START), "");
     teach(learn, "/page", A, START);
-    learn_scene_show(learn, &attack, 30, START);
-    assert_string_equal(learn_scene_found(learn, "/page", false, START), A);
+    const struct learn_scene_row others[] = {
+        attack,
+        {.path = "/page?cdn=evil.example",
+         .response = "link: <//evil.example/x.js>; rel=preload; as=script"},
+        {.request = "user-agent: evil", .response = "link: </evil.js>; rel=preload; as=script"},
+    };
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_int_equal(learn_scene_show(learn, &others[i], 30 + i, START), PUSH_LEARN_REFLECTED);
+        assert_string_equal(learn_scene_found(learn, "/page", false, START), A);
+    }
     push_learn_destroy(learn);
 }
 
@@ -352,6 +403,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories),
         cmocka_unit_test(test_reasons_are_counted),
+        cmocka_unit_test(test_visitor_alone),
         cmocka_unit_test(test_query_is_no_part_of_the_page),
         cmocka_unit_test(test_reflected_links),
         cmocka_unit_test(test_nopush_and_push_only),

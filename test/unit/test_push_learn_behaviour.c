@@ -193,6 +193,73 @@ static const struct {
      "no_visit",
      false},
     {{.path = "/a.css", .is_promised = true, .request = "referer: " PAGE}, 0, 0, "kind", false},
+    // whatever the client said, the answer is no style
+    {{.path = "/logout", .request = STYLE, .response = ""}, 0, 0, "kind", false},
+    {{.path = "/logout", .request = STYLE, .response = "etag: x"}, 0, 0, "kind", false},
+    {{.path = "/logout", .request = STYLE, .response = "content-type: text/html\netag: x"},
+     0,
+     0,
+     "kind",
+     false},
+    {{.path = "/logout",
+      .request = STYLE,
+      .response = "content-type: text/html\ncache-control: max-age=60"},
+     0,
+     0,
+     "kind",
+     false},
+    {{.path = "/a.png", .request = STYLE, .response = "content-type: image/png\netag: x"},
+     0,
+     0,
+     "kind",
+     false},
+    // a style that is made for this once
+    {{.path = "/logout", .request = STYLE, .response = "content-type: text/css"},
+     0,
+     0,
+     "kind",
+     false},
+    {{.path = "/logout",
+      .request = STYLE,
+      .response = "content-type: text/css\ncache-control: no-cache"},
+     0,
+     0,
+     "kind",
+     false},
+    {{.path = "/logout",
+      .request = STYLE,
+      .response = "content-type: text/css\netag: x\ncache-control: max-age=0"},
+     0,
+     0,
+     "rules",
+     false},
+    // one that can be kept
+    {{.path = "/a", .request = STYLE, .response = "Content-Type: Text/CSS;charset=x\netag: x"},
+     0,
+     0,
+     "part",
+     false},
+    {{.path = "/a",
+      .request = STYLE,
+      .response = "content-type: text/css\nlast-modified: Sun, 06 Nov 1994 08:00:00 GMT"},
+     0,
+     0,
+     "part",
+     false},
+    {{.path = "/a",
+      .request = STYLE,
+      .response = "content-type: text/css\ncache-control: max-age=60"},
+     0,
+     0,
+     "part",
+     false},
+    {{.path = "/a",
+      .request = STYLE,
+      .response = "content-type: text/css\nexpires: Sun, 06 Nov 1994 08:50:37 GMT"},
+     0,
+     0,
+     "part",
+     false},
 };
 
 static void test_parts(void **state) {
@@ -249,6 +316,25 @@ static void test_elements(void **state) {
     assert_false(push_learn_behaviour_next(behaviour, &cursor, now_ms, &view));
     pass(PUSH_LEARN_LIFE_MS);
     assert_string_equal(found("/page", false), "");
+}
+
+// However many say that it is a style.
+static void test_no_resource_is_never_learned(void **state) {
+    (void)state;
+    static const char *const answers[] = {"content-type: text/html\netag: x",
+                                          "content-type: text/css"};
+    for (unsigned visit = 0; visit < 20; visit++) {
+        show_page("/page", visit);
+        for (unsigned i = 0; i < 2; i++) {
+            show(&(struct learn_scene_row){.path = "/logout",
+                                           .request = STYLE,
+                                           .response = answers[i]},
+                 visit);
+        }
+        show_part("/a.css", "style", PAGE, visit);
+        pass(10000);
+    }
+    assert_string_equal(found("/page", false), "</a.css>; rel=preload; as=style");
 }
 
 static void test_one_client_alone_teaches_nothing(void **state) {
@@ -445,6 +531,7 @@ int main(void) {
         cmocka_unit_test(test_part_of_most_visits),
         cmocka_unit_test(test_parts),
         WITH_TABLE(test_elements),
+        WITH_TABLE(test_no_resource_is_never_learned),
         WITH_TABLE(test_one_client_alone_teaches_nothing),
         WITH_TABLE(test_reload_is_another_visit),
         WITH_TABLE(test_visits_side_by_side),

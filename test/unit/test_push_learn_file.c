@@ -19,21 +19,28 @@ static void teach(struct push_learn *learn, const struct learn_scene_row *row, u
     learn_scene_show(learn, row, 2, now_ms);
 }
 
-// Three confirmed pages, one of them with everything a file finds hard, and one that was seen once.
+// Three confirmed pages, one of them with everything a file finds hard, one that was seen once, and
+// one that is a single visitor's.
 static void save_some(struct buffer *to) {
     struct push_learn *learn = make_table();
     teach(learn, &(struct learn_scene_row){.path = "/one", .response = "link: " A}, START);
-    teach(learn,
-          &(struct learn_scene_row){
-              .path = "/two?a\tb",
-              .request = "cookie: a=b",
-              .response = "link: </x>;\trel=preload; title=\"a\\\"b\\\\\", <//y>; rel=preconnect\n"
-                          "cache-control: max-age=100"},
-          START);
+    struct learn_scene_row two = {
+        .path = "/two?a\tb",
+        .request = "cookie: a=b",
+        .response = "link: </x>;\trel=preload; title=\"a\\\"b\\\\\", <//y>; rel=preconnect\n"
+                    "cache-control: max-age=100"};
+    learn_scene_show(learn, &two, 1, START);
+    two.request = "cookie: a=c";
+    learn_scene_show(learn, &two, 2, START);
     teach(learn, &(struct learn_scene_row){.path = "/three", .response = "link: " A}, START + 5000);
     learn_scene_show(learn, &(struct learn_scene_row){.path = "/seen", .response = "link: " A}, 1,
                      START);
+    teach(
+        learn,
+        &(struct learn_scene_row){.path = "/own", .request = "cookie: a=b", .response = "link: " A},
+        START);
     learn_scene_found(learn, "/one", false, START + 9000);
+    assert_string_equal(learn_scene_found_by(learn, "/own", "a=b", START + 9000), A);
     push_learn_file_save(learn, START + 10000, WALL, to);
     push_learn_destroy(learn);
 }

@@ -7,7 +7,7 @@
 
 #define START 5000000
 
-enum { PATHS = 3, CONNS = 3, SETS = 3, ROUNDS = 60, STEPS = 1500 };
+enum { PATHS = 3, CONNS = 3, VISITORS = 3, SETS = 3, ROUNDS = 60, STEPS = 1500 };
 
 static const char *const paths[PATHS] = {"/", "/page", "/page/2"};
 static const char *const sets[SETS] = {
@@ -15,12 +15,13 @@ static const char *const sets[SETS] = {
     "</b.js>; rel=modulepreload",
     "<https://cdn.example>; rel=preconnect",
 };
+static const char *const cookies[VISITORS] = {"", "a=1", "a=2"};
 static const char *const urls[SETS] = {"/a.css", "/b.js", "/"};
 
 // A response, and what the rules say of it.
 struct doing {
     unsigned path;
-    bool has_cookie;
+    unsigned visitor; // whose cookies it has
     bool has_authorization;
     bool is_get;
     bool is_promised;
@@ -34,10 +35,16 @@ struct doing {
     uint64_t conn_id;
 };
 
+struct sighting {
+    uint64_t conn_id;
+    unsigned visitor;
+};
+
 struct known {
     int set; // -1: none
+    bool is_own;
     bool is_confirmed;
-    uint64_t conn_id;
+    struct sighting first, last;
     uint64_t expires_ms;
 };
 
@@ -58,7 +65,7 @@ static struct doing make_doing(void) {
     static const int ages[] = {0, 1, 60, 100000};
     return (struct doing){
         .path = random_below(PATHS),
-        .has_cookie = one_in(2),
+        .visitor = one_in(2) ? 0 : 1 + random_below(VISITORS - 1),
         .has_authorization = one_in(20),
         .is_get = !one_in(20),
         .is_promised = one_in(20),
@@ -76,9 +83,9 @@ static struct doing make_doing(void) {
 static void show(struct push_learn *learn, const struct doing *doing, uint64_t now_ms) {
     char request[64];
     char response[256];
-    char age[32] = "";
-    snprintf(request, sizeof(request), "%s%s", doing->has_cookie ? "cookie: a=b\n" : "",
-             doing->has_authorization ? "authorization: x" : "");
+    char age[48] = "";
+    snprintf(request, sizeof(request), "%s%s\n%s", doing->visitor > 0 ? "cookie: " : "",
+             cookies[doing->visitor], doing->has_authorization ? "authorization: x" : "");
     if (doing->max_age >= 0) {
         snprintf(age, sizeof(age), "cache-control: max-age=%d\n", doing->max_age);
     }
@@ -98,8 +105,12 @@ static void show(struct push_learn *learn, const struct doing *doing, uint64_t n
                      doing->conn_id, now_ms);
 }
 
+static bool are_two_clients(struct sighting a, struct sighting b) {
+    return a.conn_id != b.conn_id && (a.visitor == 0 || a.visitor != b.visitor);
+}
+
 static void apply_rules(const struct doing *doing, uint64_t now_ms) {
-    struct known *known = &model[doing->path][doing->has_cookie || doing->has_authorization];
+    struct known *known = &model[doing->path][doing->visitor > 0 || doing->has_authorization];
     bool is_gone = doing->status >= 401 && doing->status <= 404;
     if (!doing->is_get || doing->is_promised) {
         return;
@@ -124,9 +135,12 @@ static void apply_rules(const struct doing *doing, uint64_t now_ms) {
                            ? PUSH_LEARN_LIFE_MS
                            : (uint64_t)doing->max_age * 1000;
     if (known->set != doing->set || now_ms >= known->expires_ms) {
-        *known = (struct known){.set = doing->set, .conn_id = doing->conn_id};
+        *known = (struct known){.set = doing->set, .first = {doing->conn_id, doing->visitor}};
     }
-    known->is_confirmed |= known->conn_id != doing->conn_id;
+    known->last = (struct sighting){doing->conn_id, doing->visitor};
+    known->is_confirmed |= are_two_clients(known->first, known->last);
+    known->is_own |= known->first.visitor > 0 && known->first.visitor == known->last.visitor &&
+                     known->first.conn_id != known->last.conn_id;
     known->expires_ms = now_ms + life_ms;
 }
 
@@ -137,13 +151,19 @@ static void forget_url(unsigned set) {
     }
 }
 
+static bool is_own(const struct known *known, unsigned visitor) {
+    return visitor > 0 && known->is_own && known->first.visitor == visitor;
+}
+
 static unsigned compare(struct push_learn *learn, const uint64_t *bad_until_ms, uint64_t now_ms) {
     unsigned usable = 0;
-    for (unsigned i = 0; i < 2 * PATHS; i++) {
-        const struct known *known = &model[i / 2][i % 2];
-        const char *found = learn_scene_found(learn, paths[i / 2], i % 2 == 1, now_ms);
-        bool is_usable = known->set >= 0 && known->is_confirmed && now_ms < known->expires_ms &&
-                         now_ms >= bad_until_ms[known->set];
+    for (unsigned i = 0; i < VISITORS * PATHS; i++) {
+        unsigned visitor = i % VISITORS;
+        const struct known *known = &model[i / VISITORS][visitor > 0];
+        const char *found =
+            learn_scene_found_by(learn, paths[i / VISITORS], cookies[visitor], now_ms);
+        bool is_usable = known->set >= 0 && (known->is_confirmed || is_own(known, visitor)) &&
+                         now_ms < known->expires_ms && now_ms >= bad_until_ms[known->set];
         assert_string_equal(found, is_usable ? sets[known->set] : "");
         usable += is_usable;
     }

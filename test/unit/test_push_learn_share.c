@@ -14,10 +14,14 @@ enum { WORKERS = 3, SEED = 99 };
 
 static struct push_learn *workers[WORKERS];
 
-static void open_workers(void) {
+static void open_workers_of(uint32_t pages) {
     for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i] = push_learn_create(&(struct push_learn_limits){0}, SEED);
+        workers[i] = push_learn_create(&(struct push_learn_limits){.pages = pages}, SEED);
     }
+}
+
+static void open_workers(void) {
+    open_workers_of(0);
 }
 
 static void close_workers(void) {
@@ -74,7 +78,7 @@ static void test_one_connection_is_one_witness(void **state) {
     (void)state;
     const struct learn_scene_row a = {.response = "link: " A};
     const struct learn_scene_row v = {
-        .path = "/v", .request = "cookie: sid=1", .response = "vary: cookie\nlink: " A};
+        .path = "/v", .request = "cookie: sid=1", .response = "link: " A};
     open_workers();
     learn_scene_show(workers[0], &a, 1, START);
     learn_scene_show(workers[1], &a, 1, START + 1);
@@ -84,6 +88,23 @@ static void test_one_connection_is_one_witness(void **state) {
     share(START + 3);
     expect_all("/page", false, START + 4, "");
     expect_all("/v", true, START + 4, "");
+    for (unsigned i = 0; i < WORKERS; i++) { // one visitor's connections are enough for himself
+        const char *found = learn_scene_found_by(workers[i], "/v", "sid=1", START + 4);
+        assert_string_equal(found, A);
+    }
+    close_workers();
+}
+
+static void test_visitors_on_two_workers(void **state) {
+    (void)state;
+    struct learn_scene_row row = {.request = "cookie: sid=1", .response = "link: " A};
+    open_workers();
+    learn_scene_show(workers[0], &row, 1, START);
+    row.request = "cookie: sid=2";
+    learn_scene_show(workers[1], &row, 2, START + 1);
+    share(START + 2);
+    expect_all("/page", true, START + 3, A);
+    expect_all("/page", false, START + 3, "");
     close_workers();
 }
 
@@ -164,6 +185,37 @@ static void test_nobody_takes_records(void **state) {
     learn_scene_show(alone, &(struct learn_scene_row){.response = "link: " A}, 1, START);
     assert_false(push_learn_take_records(alone, &records));
     push_learn_destroy(alone);
+    close_workers();
+}
+
+static void fill_outbox(struct push_learn *learn, uint64_t now_ms) {
+    for (unsigned i = 0; push_learn_stats(learn)->records_lost == 0; i++) {
+        char path[32];
+        assert_true(i < 10000); // so that no record of them is longer than one of /page
+        snprintf(path, sizeof(path), "/%u", i);
+        learn_scene_show(learn, &(struct learn_scene_row){.path = path, .response = "link: " A}, 1,
+                         now_ms);
+    }
+}
+
+// The others hear of it by the next renewal, which is reckoned from what was told.
+static void test_lost_record_is_told_again(void **state) {
+    (void)state;
+    const struct learn_scene_row a = {.response = "link: " A};
+    const uint64_t renewal_ms = START + PUSH_LEARN_SHARE_MS + PUSH_LEARN_LIFE_MS / 4;
+    open_workers_of(20000); // nothing leaves for want of room
+    learn_scene_show(workers[0], &a, 1, START);
+    fill_outbox(workers[0], START + 1000);
+    assert_int_equal(learn_scene_show(workers[0], &a, 2, START + 1000), PUSH_LEARN_CONFIRMED);
+    assert_int_equal(push_learn_stats(workers[0])->records_lost, 2);
+    share(START + 1000);
+    assert_string_equal(learn_scene_found(workers[1], "/page", false, START + 1000), "");
+    learn_scene_show(workers[0], &a, 3, renewal_ms - 1);
+    assert_int_equal(push_learn_record_bytes_waiting(workers[0]), 0);
+    learn_scene_show(workers[0], &a, 3, renewal_ms);
+    assert_true(push_learn_record_bytes_waiting(workers[0]) > 0);
+    share(renewal_ms);
+    expect_all("/page", false, renewal_ms, A);
     close_workers();
 }
 
@@ -287,7 +339,7 @@ static void write_samples(struct buffer *to) {
         {.response = "link: " A ", " B},
         {.path = "/x", .response = "link: " A, .request = "cookie: a=b"},
         {.path = "/x", .status = 404, .request = "cookie: a=b"},
-        {.response = "vary: cookie\nlink: " A, .request = "cookie: a=b"},
+        {.response = "link: " A, .request = "cookie: a=b"},
     };
     open_workers();
     for (unsigned i = 0; i < 4; i++) {
@@ -352,9 +404,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_workers_are_two_witnesses),
         cmocka_unit_test(test_one_connection_is_one_witness),
+        cmocka_unit_test(test_visitors_on_two_workers),
         cmocka_unit_test(test_all_hear_of_drops),
         cmocka_unit_test(test_renewals_are_few),
         cmocka_unit_test(test_nobody_takes_records),
+        cmocka_unit_test(test_lost_record_is_told_again),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_cut_records),
         cmocka_unit_test(test_spoilt_records),

@@ -184,7 +184,8 @@ static void test_interim_responses(void **state) {
     fake_origin_interim(scene_call(&s, 1), 102, "");
     fake_origin_interim(scene_call(&s, 1), 103,
                         "link: </a.css>; rel=preconnect\nconnection: x\nx: 1\nkeep-alive: 5");
-    fake_origin_interim(scene_call(&s, 1), 103, "");
+    fake_origin_interim(scene_call(&s, 1), 103, "x: 1"); // nothing of it may pass
+    fake_origin_interim(scene_call(&s, 1), 103, "link: </b.css>; rel=preconnect");
     assert_front(&s, "1 interim 102\n1 interim 103\n1 interim 103\n");
     fake_origin_head(scene_call(&s, 1), 200, "");
     fake_origin_end(scene_call(&s, 1), NULL);

@@ -193,7 +193,8 @@ static void test_life_ends(void **state) {
 
 // --- credentials and options ---------------------------------------------------------------------
 
-// Who is taught by two clients with these fields, and what a third with other fields is given.
+// Who is taught by two clients with these fields, and what a third with other fields is given. A
+// '#' at the end of a value is the client's number.
 static const struct {
     const char *learn; // of the route
     const char *path;
@@ -211,7 +212,11 @@ static const struct {
     {"on", "/p", "authorization", "x", CSS, "/p", "authorization", "x", false},
     {"on", "/p", "", "", CSS, "/p", "authorization", "x", false},
     // Visitors with cookies are another page.
-    {"on", "/p", "cookie", "a=b", CSS, "/p", "cookie", "c=d", true},
+    {"on", "/p", "cookie", "a=#", CSS, "/p", "cookie", "c=d", true},
+    {"on", "/p", "cookie", "a=#", CSS, "/p", "", "", false},
+    // What one visitor alone has seen is for himself.
+    {"on", "/p", "cookie", "a=b", CSS, "/p", "cookie", "a=b", true},
+    {"on", "/p", "cookie", "a=b", CSS, "/p", "cookie", "a=c", false},
     {"on", "/p", "cookie", "a=b", CSS, "/p", "", "", false},
     {"on", "/p", "", "", CSS, "/p", "cookie", "a=b", false},
     // The query.
@@ -227,6 +232,9 @@ static const struct {
     {"{private: on}", "/p", "", "", CSS "\ncache-control: private", "/p", "", "", true},
     {"{private: on}", "/p", "", "", CSS "\nset-cookie: a=b", "/p", "", "", true},
     {"on", "/p", "", "", CSS "\ncache-control: no-cache", "/p", "", "", true},
+    // Of other sites connections only.
+    {"on", "/p", "", "", "link: <//c.example/a.css>; rel=preload", "/p", "", "", false},
+    {"on", "/p", "", "", "link: <//c.example>; rel=preconnect", "/p", "", "", true},
     {"on", "/p", "", "", "link: </a.css>; rel=next", "/p", "", "", false},
 };
 
@@ -238,8 +246,13 @@ static void test_lessons(void **state) {
         snprintf(routes, sizeof(routes), "[{origin: app, learn: %s}]", lessons[i].learn);
         scene_open(&s, routes);
         for (unsigned j = 0; j < 2; j++) {
-            struct fake_stream *stream =
-                visit(&s, lessons[i].path, lessons[i].name, lessons[i].value);
+            char value[32];
+            snprintf(value, sizeof(value), "%s", lessons[i].value);
+            char *mark = strchr(value, '#');
+            if (mark != NULL) {
+                *mark = (char)('0' + j);
+            }
+            struct fake_stream *stream = visit(&s, lessons[i].path, lessons[i].name, value);
             scene_answer(scene_last_call(&s), lessons[i].answer);
             fake_front_close(stream, FAULT_NONE);
         }
@@ -266,8 +279,8 @@ static void test_learn_off_for_a_part(void **state) {
 
 // --- by behaviour --------------------------------------------------------------------------------
 
-// A browser that shows /page and asks for these parts.
-static void browse(struct scene *s, const char *const *parts) {
+// A browser that shows /page and asks for these parts, which are answered so.
+static void browse(struct scene *s, const char *const *parts, const char *fields) {
     struct fake_stream *page = visit(s, "/page", "", "");
     scene_answer(scene_last_call(s), "content-type: text/html");
     for (; *parts != NULL; parts++) {
@@ -276,7 +289,7 @@ static void browse(struct scene *s, const char *const *parts) {
         fake_front_add(x, "sec-fetch-dest", "style");
         fake_front_add(x, "referer", "https://a.example/page");
         struct fake_stream *part = fake_front_start(x);
-        scene_answer(scene_last_call(s), "content-type: text/css");
+        scene_answer(scene_last_call(s), fields);
         fake_front_close(part, FAULT_NONE);
     }
     fake_front_close(page, FAULT_NONE);
@@ -293,11 +306,36 @@ static void test_by_behaviour(void **state) {
         scene_open(&s, routes[i]);
         for (unsigned j = 0; j < PUSH_LEARN_BEHAVIOUR_MIN_VISITS; j++) {
             assert_false(is_hinted(&s, "/page"));
-            browse(&s, j < 2 ? often : seldom);
+            browse(&s, j < 2 ? often : seldom, "content-type: text/css\netag: \"1\"");
         }
         s.front.clock.now_ms += PUSH_LEARN_BEHAVIOUR_VISIT_MS; // the last visit is over
         struct fake_stream *stream = visit(&s, "/page", "", "");
         assert_interim_field(stream, "link", i == 0 ? "" : CSS_HINT);
+        scene_close(&s);
+    }
+}
+
+// Asked for as a style by everybody, and none.
+static void test_by_behaviour_of_no_resource(void **state) {
+    (void)state;
+    static const char *const parts[] = {"/logout", NULL};
+    static const struct {
+        const char *fields;
+        bool is_hinted_then;
+    } answers[] = {
+        {"content-type: text/css\netag: \"1\"", true},
+        {"content-type: text/css\ncache-control: max-age=60", true},
+        {"content-type: text/css", false},
+        {"content-type: text/html\netag: \"1\"", false},
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct scene s;
+        scene_open(&s, "[{origin: app, learn: {behaviour: on}}]");
+        for (unsigned j = 0; j < 2 * PUSH_LEARN_BEHAVIOUR_MIN_VISITS; j++) {
+            browse(&s, parts, answers[i].fields);
+        }
+        s.front.clock.now_ms += PUSH_LEARN_BEHAVIOUR_VISIT_MS;
+        assert_int_equal(is_hinted(&s, "/page"), answers[i].is_hinted_then);
         scene_close(&s);
     }
 }
@@ -342,6 +380,7 @@ int main(void) {
         cmocka_unit_test(test_lessons),
         cmocka_unit_test(test_learn_off_for_a_part),
         cmocka_unit_test(test_by_behaviour),
+        cmocka_unit_test(test_by_behaviour_of_no_resource),
         cmocka_unit_test(test_others_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
