@@ -12,6 +12,7 @@ import pytest
 import yaml
 from origin import head, respond, send, wait
 from pushing import assets, page
+from tools import FRUGAL
 
 NAVIGATION = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
 STYLE = "</a.css>; rel=preload; as=style"
@@ -172,7 +173,7 @@ def test_what_was_set_up_once_is_named(reloading):
 
 def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
     assets(origin)
-    site = reloading()
+    site = reloading(env=FRUGAL)
     stop, started = threading.Event(), threading.Barrier(4)
     counts, failures = [], []
 
@@ -197,7 +198,7 @@ def test_no_request_fails_while_it_reloads_again_and_again(reloading, origin):
             if i == 9:
                 files, memory = site.proxy.open_files(), site.proxy.resident_kb()
         assert site.proxy.open_files() <= files + 60  # connections come and go
-        assert site.proxy.resident_kb() < 1.5 * memory + 20000  # freed memory is kept by the sanitizer
+        assert site.proxy.resident_kb() < memory + 15000
     finally:
         stop.set()
         for thread in threads:
