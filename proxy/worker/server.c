@@ -18,6 +18,7 @@
 #include "net/timer.h"
 #include "worker/generation.h"
 #include "worker/learned.h"
+#include "worker/notify.h"
 #include "worker/watch.h"
 #include "worker/worker.h"
 
@@ -67,6 +68,7 @@ static void on_drain_expired(struct timer *timer);
 static void watch_files(struct server *server);
 static void on_files_changed(void *user);
 static void reload(struct server *server);
+static void replace_generation(struct server *server);
 static void warn_of_restart(const struct config *before, const struct config *config);
 static bool is_saved_otherwise(const struct config_learned *before,
                                const struct config_learned *learned);
@@ -104,6 +106,7 @@ int server_run(struct config *take_config) {
     start_workers(&server);
     watch_files(&server);
     report_listeners(&server);
+    notify_ready(); // the sockets listen; workers take from them as soon as they run
     loop_run(&server.loop);
 
     for (unsigned i = 0; i < server.generation->workers; i++) {
@@ -277,18 +280,24 @@ static void on_files_changed(void *user) {
     reload(user);
 }
 
-// A whole new generation, or none: a mistake leaves the present one in force.
 static void reload(struct server *server) {
-    struct generation *before = server->generation;
-    const char *file = before->config->file;
+    const char *file = server->generation->config->file;
     if (server->is_draining || file[0] == '\0') {
         log_warn("server", "-", "no reload: %s",
                  server->is_draining ? "stopping" : "there is no configuration file");
         return;
     }
+    notify_reloading();
     watch_note(server->watch);
+    replace_generation(server);
+    notify_ready();
+}
+
+// A whole new generation, or none: a mistake leaves the present one in force.
+static void replace_generation(struct server *server) {
+    struct generation *before = server->generation;
     struct config_errors errors = {0};
-    struct config *config = config_load(file, &errors);
+    struct config *config = config_load(before->config->file, &errors);
     struct generation *generation =
         config != NULL ? generation_build(config, before->workers, before, &errors) : NULL;
     if (generation == NULL) {
@@ -427,6 +436,7 @@ static void on_signal(uv_signal_t *handle, int number) {
              strsignal(number));
     if (!server->is_draining) {
         server->is_draining = true;
+        notify_stopping();
         timer_start(&server->drain_timer, server->generation->config->timeouts.drain_ms);
     }
 }

@@ -3,8 +3,10 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
+import socket
 import ssl
 import threading
 
@@ -214,3 +216,25 @@ def test_a_reload_while_workers_begin(reloading, origin):
     site.wait_reloaded()
     with site.proxy.h2() as client:
         assert client.get("/").status == 200
+
+
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_a_service_manager_is_told(reloading, tmp_path, is_abstract):
+    """By systemd's protocol: when clients are welcome, while it reloads, when it stops."""
+    name = f"@outrider-test-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name.replace("@", "\0", 1))
+        manager.settimeout(10)
+        site = reloading(env={"NOTIFY_SOCKET": name})
+        assert manager.recv(1000) == b"READY=1"
+        site.reload(timeouts={"idle": "1m"})
+        assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(1000))
+        assert manager.recv(1000) == b"READY=1"
+        site.proxy.stop()
+        assert manager.recv(1000) == b"STOPPING=1"
+
+
+def test_no_service_manager_is_no_trouble(reloading, tmp_path):
+    site = reloading(env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    site.proxy.wait_stderr("can't tell the service manager")
+    site.reload(timeouts={"idle": "1m"})
