@@ -95,6 +95,7 @@ struct exchange {
     const struct exchange *page; // who promised this one; NULL when it is not a push, or gone
     struct slice page_path;      // copy of the page's path, empty when this is not a push
     bool is_promised;
+    uint64_t promise_tag; // the handler's, for client.memory_on_late_refusal
 
     enum exchange_request request_state;
     enum exchange_response response_state;

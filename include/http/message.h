@@ -57,8 +57,9 @@ struct client {
     // sets both; the session calls destroy when the connection ends.
     void *memory;
     void (*memory_destroy)(void *memory);
-    // The client reset a promise after all of it had been sent. May be NULL.
-    void (*memory_on_late_refusal)(void *memory);
+    // The client reset a promise after all of it had been sent. `tag` is the promised exchange's
+    // promise_tag. May be NULL.
+    void (*memory_on_late_refusal)(void *memory, uint64_t tag);
 };
 
 // A deep copy into another arena, for a promised request that outlives its page.

@@ -41,6 +41,10 @@ void push_unfit_add(struct push_unfit *unfit, struct slice authority, struct sli
 // first, then not push_diary_is_refusing. Whatever was taken is reported.
 void push_unfit_note_outcome(struct push_unfit *unfit, struct slice authority, struct slice path,
                              bool was_refused, uint64_t now_ms);
+// The same of one that counted as taken, when all of it had been sent before the reset came: the
+// latest of them was refused after all. `key` is of push_unfit_key.
+uint64_t push_unfit_key(const struct push_unfit *unfit, struct slice authority, struct slice path);
+void push_unfit_note_late_refusal(struct push_unfit *unfit, uint64_t key);
 // Of two reasons the bad response is named.
 enum push_unfit_reason push_unfit_has(const struct push_unfit *unfit, struct slice authority,
                                       struct slice path, bool has_credentials, uint64_t now_ms);

@@ -54,6 +54,7 @@ struct h2_credit {
 // The promises that were sent whole lately: a client may refuse them all the same.
 struct h2_finished {
     int32_t ids[32];
+    uint64_t tags[32];
     unsigned next;
 };
 
@@ -215,7 +216,7 @@ struct exchange *h2_promise_make(struct exchange *x, const struct request_head *
 // A promise was made whose response has not begun.
 bool h2_promise_is_owed(const struct h2_session *session);
 void h2_promise_on_goaway(struct h2_session *session, int32_t last_id);
-void h2_promise_note_finished(struct h2_session *session, int32_t id);
+void h2_promise_note_finished(struct h2_session *session, int32_t id, uint64_t tag);
 // RST_STREAM for a stream that is gone.
 void h2_promise_on_late_reset(struct h2_session *session, int32_t id);
 

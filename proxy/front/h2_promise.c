@@ -72,10 +72,11 @@ void h2_promise_on_goaway(struct h2_session *session, int32_t last_id) {
     }
 }
 
-void h2_promise_note_finished(struct h2_session *session, int32_t id) {
+void h2_promise_note_finished(struct h2_session *session, int32_t id, uint64_t tag) {
     struct h2_finished *finished = &session->finished;
     unsigned size = sizeof(finished->ids) / sizeof(finished->ids[0]);
-    finished->ids[finished->next++ % size] = id;
+    finished->ids[finished->next % size] = id;
+    finished->tags[finished->next++ % size] = tag;
 }
 
 // A client that refuses whatever comes does so a round trip later, when small ones are sent
@@ -87,7 +88,7 @@ void h2_promise_on_late_reset(struct h2_session *session, int32_t id) {
         if (id > 0 && finished->ids[i] == id) {
             finished->ids[i] = 0;
             if (client->memory_on_late_refusal != NULL) {
-                client->memory_on_late_refusal(client->memory);
+                client->memory_on_late_refusal(client->memory, finished->tags[i]);
             }
         }
     }

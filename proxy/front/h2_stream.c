@@ -341,7 +341,7 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
         access_log_write(front->access_log, x);
     }
     if (x->is_promised && x->fault == FAULT_NONE) {
-        h2_promise_note_finished(session, stream->id);
+        h2_promise_note_finished(session, stream->id, x->promise_tag);
     }
     exchange_destroy(x); // the stream goes with the arena
 }

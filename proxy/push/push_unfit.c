@@ -38,8 +38,8 @@ static struct entry *take_entry(struct push_unfit *unfit, struct slice authority
                                 enum worth worth, uint64_t now_ms);
 static bool gives_way(const struct entry *entry, const struct entry *other, uint64_t now_ms);
 static enum worth worth_of(const struct entry *entry, uint64_t now_ms);
+static void judge(struct entry *entry);
 static bool is_mostly_refused(const struct entry *entry);
-static uint64_t key_of(const struct push_unfit *unfit, struct slice authority, struct slice path);
 
 struct push_unfit *push_unfit_create(uint64_t seed) {
     struct push_unfit *unfit = alloc_new(struct push_unfit);
@@ -71,16 +71,31 @@ void push_unfit_note_outcome(struct push_unfit *unfit, struct slice authority, s
     entry->refusals = (uint16_t)(entry->refusals << 1 | was_refused);
     entry->outcomes += entry->outcomes < WINDOW;
     entry->changed_ms = now_ms;
+    judge(entry);
+}
+
+static void judge(struct entry *entry) {
     if (is_mostly_refused(entry)) {
-        entry->unwanted_until_ms = now_ms + PUSH_UNFIT_MS;
+        entry->unwanted_until_ms = entry->changed_ms + PUSH_UNFIT_MS;
         entry->refusals = 0;
         entry->outcomes = 0;
     }
 }
 
+void push_unfit_note_late_refusal(struct push_unfit *unfit, uint64_t key) {
+    struct entry *bucket = unfit->entries[key % BUCKETS];
+    for (unsigned i = 0; i < WAYS; i++) {
+        unsigned taken = ~(unsigned)bucket[i].refusals & ((1U << bucket[i].outcomes) - 1);
+        if (bucket[i].key == key && taken != 0) {
+            bucket[i].refusals |= (uint16_t)(taken & -taken);
+            judge(&bucket[i]);
+        }
+    }
+}
+
 enum push_unfit_reason push_unfit_has(const struct push_unfit *unfit, struct slice authority,
                                       struct slice path, bool has_credentials, uint64_t now_ms) {
-    uint64_t key = key_of(unfit, authority, path);
+    uint64_t key = push_unfit_key(unfit, authority, path);
     const struct entry *bucket = unfit->entries[key % BUCKETS];
     for (unsigned i = 0; i < WAYS; i++) {
         const struct entry *entry = &bucket[i];
@@ -98,7 +113,7 @@ enum push_unfit_reason push_unfit_has(const struct push_unfit *unfit, struct sli
 // The entry of that URL, or a new one; NULL when all in its place are worth more than `worth`.
 static struct entry *take_entry(struct push_unfit *unfit, struct slice authority, struct slice path,
                                 enum worth worth, uint64_t now_ms) {
-    uint64_t key = key_of(unfit, authority, path);
+    uint64_t key = push_unfit_key(unfit, authority, path);
     struct entry *bucket = unfit->entries[key % BUCKETS];
     struct entry *place = &bucket[0];
     for (unsigned i = 0; i < WAYS; i++) {
@@ -135,7 +150,7 @@ static bool is_mostly_refused(const struct entry *entry) {
     return entry->outcomes >= JUDGED_FROM && 2 * refused > entry->outcomes;
 }
 
-static uint64_t key_of(const struct push_unfit *unfit, struct slice authority, struct slice path) {
+uint64_t push_unfit_key(const struct push_unfit *unfit, struct slice authority, struct slice path) {
     uint64_t key = hash_bytes(hash_bytes(unfit->seed, authority), path);
     return key != 0 ? key : 1;
 }

@@ -14,6 +14,7 @@
 // What the relay remembers of a client connection, in its memory slot.
 struct relay_client {
     struct push_diary *diary;
+    struct push_memory *memory; // the worker's
     unsigned open_promises;
 };
 

@@ -23,7 +23,7 @@ static enum push_reason find_fitness(const void *user, const struct url *url,
 static bool has_credentials(const struct request_head *request);
 static struct relay_client *client_of(const struct exchange *x);
 static struct relay_client *remember_client(struct relay_exchange *r);
-static void on_late_refusal(void *memory);
+static void on_late_refusal(void *memory, uint64_t tag);
 static void destroy_client(void *memory);
 static void note_outcome(struct relay_exchange *r, enum fault fault);
 static struct slice describe_skipped(struct relay_exchange *r);
@@ -38,6 +38,8 @@ void relay_push_note_request(struct relay_exchange *r) {
         r->page_had_credentials = x->page != NULL && has_credentials(&x->page->request);
         r->pusher = client_of(x);
         r->pusher->open_promises++;
+        x->promise_tag =
+            push_unfit_key(r->relay->memory->unfit, x->request.authority, x->request.path);
         return;
     }
     struct relay_client *client = remember_client(r);
@@ -52,6 +54,7 @@ static struct relay_client *remember_client(struct relay_exchange *r) {
     if (x->client->memory == NULL && exchange_promise_room(x) > 0) {
         struct relay_client *client = alloc_new(struct relay_client);
         client->diary = push_diary_create(r->relay->memory->seed);
+        client->memory = r->relay->memory;
         x->client->memory = client;
         x->client->memory_destroy = destroy_client;
         x->client->memory_on_late_refusal = on_late_refusal;
@@ -67,9 +70,13 @@ struct relay_client *relay_push_client(const struct relay_exchange *r) {
     return client_of(r->exchange);
 }
 
-static void on_late_refusal(void *memory) {
+static void on_late_refusal(void *memory, uint64_t tag) {
     struct relay_client *client = memory;
     push_diary_note_late_refusal(client->diary);
+    client->memory->counts.resets++;
+    if (!push_diary_is_refusing(client->diary)) {
+        push_unfit_note_late_refusal(client->memory->unfit, tag);
+    }
 }
 
 static void destroy_client(void *memory) {

@@ -68,7 +68,8 @@ static void answer(struct exchange *x, size_t bytes, const char *priority) {
 
 static unsigned late_refusals;
 
-static void on_late_refusal(void *memory) {
+static void on_late_refusal(void *memory, uint64_t tag) {
+    assert_int_equal(tag, 77);
     (void)memory;
     late_refusals++;
 }
@@ -80,7 +81,9 @@ static void test_late_resets_are_told_once(void **state) {
     struct exchange *page = ask(peer, "GET /page");
     page->client->memory_on_late_refusal = on_late_refusal;
     late_refusals = 0;
-    answer(promise(page, "/a.css", style), 20, NULL);
+    struct exchange *pushed = promise(page, "/a.css", style);
+    pushed->promise_tag = 77;
+    answer(pushed, 20, NULL);
     answer(page, 10, NULL);
     h2_peer_turn(peer);
     static const char rst[] = "\0\0\x04\x03\0\0\0\0\x02\0\0\0\x08";

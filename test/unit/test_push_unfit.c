@@ -286,6 +286,28 @@ static void test_old_ones_make_room(void **state) {
     }
 }
 
+// Small pushes are sent whole before the client's reset comes: they counted as taken.
+static void test_late_refusals(void **state) {
+    (void)state;
+    struct push_unfit *unfit = push_unfit_create(21);
+    uint64_t key = push_unfit_key(unfit, site, SLICE("/a.css"));
+    push_unfit_note_late_refusal(unfit, key); // nothing is known of it
+    for (unsigned i = 0; i < 6; i++) {
+        push_unfit_note_outcome(unfit, site, SLICE("/a.css"), false, 100 + i);
+        push_unfit_note_outcome(unfit, site, SLICE("/b.css"), false, 100 + i);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(push_unfit_has(unfit, site, SLICE("/a.css"), false, 200), PUSH_UNFIT_NOT);
+        push_unfit_note_late_refusal(unfit, key);
+    }
+    assert_int_equal(push_unfit_has(unfit, site, SLICE("/a.css"), false, 200), PUSH_UNFIT_UNWANTED);
+    assert_int_equal(push_unfit_has(unfit, site, SLICE("/b.css"), false, 200), PUSH_UNFIT_NOT);
+    assert_int_equal(push_unfit_has(unfit, site, SLICE("/a.css"), false, 105 + PUSH_UNFIT_MS),
+                     PUSH_UNFIT_NOT);
+    push_unfit_note_late_refusal(unfit, key); // more refusals than were taken
+    push_unfit_destroy(unfit);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_is_kept_away),
@@ -299,6 +321,7 @@ int main(void) {
         cmocka_unit_test(test_an_unwanted_one_starts_afresh),
         cmocka_unit_test(test_who_gives_way_to_whom),
         cmocka_unit_test(test_old_ones_make_room),
+        cmocka_unit_test(test_late_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
