@@ -307,16 +307,23 @@ static void test_client_that_refuses(void **state) {
     }
 }
 
-// What most clients refuse, of those that take other things, is promised to nobody for a while.
-static void test_resource_that_clients_refuse(void **state) {
-    (void)state;
+// What most clients refuse, of those that take other things, is promised to nobody for a while;
+// also when it was small, and all of it had been sent before they said so.
+static void refuse_by_six(bool is_late) {
     struct scene s;
-    scene_open(&s, plain);
+    scene_open(&s, "[{origin: app, learn: off}]");
     for (unsigned visit = 0; visit < 6; visit++) {
         assert_int_equal(get_page(&s, "/", CSS_AND_PNG), 2);
         scene_answer(scene_call(&s, s.pool.call_count - 1), "");
         fake_front_close(scene_stream(&s, 2), FAULT_NONE);
-        fake_front_close(scene_stream(&s, 3), FAULT_CLIENT_RESET);
+        if (is_late) {
+            scene_answer(scene_last_call(&s), "");
+            uint64_t tag = scene_stream(&s, 3)->x->promise_tag;
+            fake_front_close(scene_stream(&s, 3), FAULT_NONE);
+            s.front.client.memory_on_late_refusal(s.front.client.memory, tag);
+        } else {
+            fake_front_close(scene_stream(&s, 3), FAULT_CLIENT_RESET);
+        }
         scene_change_client(&s);
     }
     struct fake_stream *stream = scene_get(&s, "/");
@@ -327,6 +334,12 @@ static void test_resource_that_clients_refuse(void **state) {
     s.front.clock.now_ms += PUSH_UNFIT_MS;
     assert_int_equal(get_page(&s, "/", CSS_AND_PNG), 2);
     scene_close(&s);
+}
+
+static void test_resource_that_clients_refuse(void **state) {
+    (void)state;
+    refuse_by_six(false);
+    refuse_by_six(true);
 }
 
 // A client that refuses all it is promised says nothing about the resources.
