@@ -2,10 +2,8 @@
 #include "worker/explain.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/ensure.h"
@@ -16,6 +14,7 @@
 #include "net/tls_hash.h"
 #include "push/push_learn_file.h"
 #include "relay/relay.h"
+#include "worker/file.h"
 
 enum { EXIT_EXPLAINED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { ROOM_BYTES = 64 * 1024, MAX_KEY_BYTES = 4096 };
@@ -188,7 +187,7 @@ static void load_key(struct asker *asker) {
     const char *path = asker->config->digest.key_file;
     struct buffer text = {0};
     push_digest_key_from_bytes((const unsigned char[16]){0}, key);
-    if (path != NULL && explain_read_file(path, MAX_KEY_BYTES, &text)) {
+    if (path != NULL && file_read(path, MAX_KEY_BYTES, &text)) {
         push_digest_key_from_text(slice_trim(buffer_peek(&text)), key);
     }
     buffer_finish(&text);
@@ -205,7 +204,7 @@ static struct slice load_state(struct asker *asker) {
     struct buffer text = {0};
     struct push_learn_file_error error;
     struct slice said;
-    if (!explain_read_file(path, MAX_STATE_BYTES, &text)) {
+    if (!file_read(path, MAX_STATE_BYTES, &text)) {
         said = errno == ENOENT ? arena_printf(arena, "there is no %s yet", path)
                                : arena_printf(arena, "%s can't be read: %s", path, strerror(errno));
     } else if (push_learn_file_load(asker->memory.learn, buffer_peek(&text), clock->now_ms,
@@ -216,35 +215,6 @@ static struct slice load_state(struct asker *asker) {
     }
     buffer_finish(&text);
     return said;
-}
-
-bool explain_read_file(const char *path, uint64_t max_bytes, struct buffer *out_text) {
-    enum { PIECE = 64 * 1024 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return false;
-    }
-    struct stat status;
-    ssize_t count = fstat(fd, &status);
-    if (count == 0 && !S_ISREG(status.st_mode)) {
-        errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-        count = -1;
-    }
-    while (count >= 0) {
-        count = read(fd, buffer_reserve(out_text, PIECE), PIECE);
-        if (count <= 0) {
-            break;
-        }
-        buffer_commit(out_text, (size_t)count);
-        if (buffer_length(out_text) > max_bytes) {
-            errno = EFBIG;
-            count = -1;
-        }
-    }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return count == 0;
 }
 
 // As it was before this request.

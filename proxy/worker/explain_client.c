@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "explain_impl.h"
+#include "worker/file.h"
 
 enum { MAX_FILE_BYTES = 256 * 1024 };
 
@@ -62,7 +63,7 @@ static void add_all(const struct field *fields, struct headers *headers) {
 
 static bool read_fields(const char *path, struct headers *headers) {
     struct buffer text = {0};
-    if (!explain_read_file(path, MAX_FILE_BYTES, &text)) {
+    if (!file_read(path, MAX_FILE_BYTES, &text)) {
         fprintf(stderr,
                 "outrider: unknown client '%s': neither browser nor push, and as a file of header "
                 "fields it can't be read: %s\n",

@@ -60,10 +60,6 @@ struct explanation {
     enum push_learn_reason learning; // valid when the route learns and a head came
 };
 
-// --- explain.c ----------------------------------------------------------------------------------
-// Appends the whole content. False with errno when it can't be read; EFBIG when it is longer.
-bool explain_read_file(const char *path, uint64_t max_bytes, struct buffer *out_text);
-
 // --- explain_client.c ---------------------------------------------------------------------------
 // The header fields that this client sends with a GET of a page, and whether it takes push. False
 // when there is no such client, with the reason on stderr.

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/ensure.h"
 #include "net/listener.h"
+#include "worker/file.h"
 
 static struct tls_context *load_certificates(const struct config *config, size_t index,
                                              struct config_errors *errors);
@@ -70,21 +71,20 @@ static bool make_digest_key(struct generation *generation, const struct generati
                             struct config_errors *errors) {
     enum { MAX_KEY_BYTES = 4096, RANDOM_BYTES = 16 };
     const char *path = generation->config->digest.key_file;
-    char text[MAX_KEY_BYTES];
     if (path == NULL && previous != NULL && previous->config->digest.key_file == NULL) {
         generation->digest_key = previous->digest_key;
         return true;
     }
     if (path == NULL) {
-        ensure(uv_random(NULL, NULL, text, RANDOM_BYTES, 0, NULL) == 0);
-        push_digest_key_from_bytes((const unsigned char *)text, &generation->digest_key);
+        unsigned char bytes[RANDOM_BYTES];
+        ensure(uv_random(NULL, NULL, bytes, sizeof(bytes), 0, NULL) == 0);
+        push_digest_key_from_bytes(bytes, &generation->digest_key);
         return true;
     }
-    FILE *file = fopen(path, "re");
-    size_t length = file != NULL ? fread(text, 1, sizeof(text), file) : 0;
+    struct buffer text = {0};
     const char *file_name = generation->config->file;
-    bool is_read = file != NULL && !ferror(file);
-    bool is_good = is_read && push_digest_key_from_text(slice_trim(slice_of(text, length)),
+    bool is_read = file_read(path, MAX_KEY_BYTES, &text);
+    bool is_good = is_read && push_digest_key_from_text(slice_trim(buffer_peek(&text)),
                                                         &generation->digest_key);
     if (!is_read) {
         config_errors_add(errors, file_name, 0, 0, "digest.key_file", "can't read %s: %s", path,
@@ -92,9 +92,7 @@ static bool make_digest_key(struct generation *generation, const struct generati
     } else if (!is_good) {
         config_errors_add(errors, file_name, 0, 0, "digest.key_file", "%s is empty", path);
     }
-    if (file != NULL) {
-        fclose(file);
-    }
+    buffer_finish(&text);
     return is_good;
 }
 

@@ -5,18 +5,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "push/push_learn_file.h"
+#include "worker/file.h"
 
 // Far more than the largest table takes: what is longer is no file of ours.
 #define MAX_FILE_BYTES (4ULL << 30)
 
-static bool read_all(const char *path, struct buffer *out_text);
 static bool is_good(const struct config_learned *learned, struct slice text);
 static void set_aside(const char *path);
 static struct push_learn *create_table(const struct config_learned *learned);
@@ -29,7 +28,7 @@ void learned_read(const struct config_learned *learned, struct buffer *out_text)
     if (path == NULL) {
         return;
     }
-    if (!read_all(path, out_text)) {
+    if (!file_read(path, MAX_FILE_BYTES, out_text)) {
         if (errno != ENOENT) {
             log_warn("learned", path, "can't be read: %s", strerror(errno));
         }
@@ -40,31 +39,6 @@ void learned_read(const struct config_learned *learned, struct buffer *out_text)
         buffer_finish(out_text);
         set_aside(path);
     }
-}
-
-static bool read_all(const char *path, struct buffer *out_text) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return false;
-    }
-    struct stat status;
-    ssize_t count = fstat(fd, &status);
-    if (count == 0 && (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > MAX_FILE_BYTES)) {
-        errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
-        count = -1;
-    }
-    enum { PIECE = 64 * 1024 };
-    while (count >= 0) {
-        count = read(fd, buffer_reserve(out_text, PIECE), PIECE);
-        if (count <= 0) {
-            break;
-        }
-        buffer_commit(out_text, (size_t)count);
-    }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return count == 0;
 }
 
 static bool is_good(const struct config_learned *learned, struct slice text) {
