@@ -37,6 +37,7 @@ struct watch {
 
 static void watch_directory(struct watch *watch, size_t index);
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status);
+static bool is_of_interest(const struct watch *watch, const char *name);
 static void on_calm(struct timer *timer);
 static void on_look(struct timer *timer);
 static bool has_changed(struct watch *watch);
@@ -83,10 +84,27 @@ static void watch_directory(struct watch *watch, size_t index) {
 }
 
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status) {
-    (void)name, (void)events, (void)status;
+    (void)events, (void)status;
     struct directory *directory = event->data;
     loop_wake(directory->watch->loop);
-    timer_start(&directory->watch->calm_timer, WATCH_CALM_MS);
+    if (is_of_interest(directory->watch, name)) {
+        timer_start(&directory->watch->calm_timer, WATCH_CALM_MS);
+    }
+}
+
+// A log may grow beside the configuration, and must not keep us from noticing. Kubernetes swaps
+// links whose names begin so.
+static bool is_of_interest(const struct watch *watch, const char *name) {
+    if (name == NULL || strncmp(name, "..", 2) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < watch->file_count; i++) {
+        const char *slash = strrchr(watch->files[i].path, '/');
+        if (strcmp(slash != NULL ? slash + 1 : watch->files[i].path, name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void on_calm(struct timer *timer) {

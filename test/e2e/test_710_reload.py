@@ -120,6 +120,29 @@ def test_a_changed_file_is_noticed(reloading, origin):
         assert client.get("/").status == 200
 
 
+def test_a_changed_file_is_noticed_in_a_busy_directory(reloading, origin):
+    """A log that grows beside the configuration is always about to be written."""
+    origin.on("*", respond(200, body=b"ok"))
+    site = reloading(log={"access": "./access.log"}, routes=[{"origin": "app", "host": "other.example"}])
+    stop = threading.Event()
+
+    def write():
+        with open(site.path.parent / "noise", "a", encoding="ascii", buffering=1) as noise:
+            while not stop.wait(0.02):
+                noise.write("noise\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        site.change(routes=[{"origin": "app"}])
+        site.wait_reloaded()
+    finally:
+        stop.set()
+        writer.join()
+    with site.proxy.h2() as client:
+        assert client.get("/").status == 200
+
+
 def test_files_swapped_under_a_link_are_noticed(outrider, origin, make_certs, tmp_path):
     """As Kubernetes does: names are links to ..data/name, and ..data changes what it points to."""
     first, second = make_certs("localhost"), make_certs("localhost")
