@@ -126,11 +126,11 @@ static void test_every_scalar_has_a_name_of_its_own(void **state) {
             assert_string_not_equal(names[i].variable, names[n].variable);
         }
         char set[512];
-        snprintf(set, sizeof(set), "%s=%s", names[i].variable, sample(names[i].option));
+        snprintf(set, sizeof(set), "%.63s=%s", names[i].variable, sample(names[i].option));
         struct config *config = load_good(SITE, (const char *const[]){set, NULL});
         char *text = print(config);
         char comment[256];
-        snprintf(comment, sizeof(comment), " # %s\n", names[i].variable);
+        snprintf(comment, sizeof(comment), " # %.63s\n", names[i].variable);
         assert_non_null(strstr(text, comment));
         snprintf(comment, sizeof(comment), "%s:", names[i].option->name);
         assert_non_null(strstr(text, comment));
