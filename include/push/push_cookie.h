@@ -15,9 +15,6 @@
 #include "http/message.h"
 #include "push/push_digest.h"
 
-// A token of at most 40 bytes: then the cookie stays below 1 KB.
-bool push_cookie_is_name(struct slice name);
-
 // The digest of the request's cookie. A neighbour of the site may have planted others of the same
 // name, so of the first four the first that can be read counts; else the outcome is the first's.
 enum push_digest_outcome push_cookie_read(const struct headers *request, struct slice name,

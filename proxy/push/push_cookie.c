@@ -3,16 +3,12 @@
 
 #include "http/freshness.h"
 
-enum { MAX_NAME_BYTES = 40, MAX_TRIED = 4 };
+enum { MAX_TRIED = 4 };
 
 static bool next_pair(struct slice *rest, struct slice *out_pair);
 static bool has_name(struct slice pair, struct slice name);
 static bool has_any(struct slice cookie, struct slice name);
 static bool is_html(const struct headers *headers);
-
-bool push_cookie_is_name(struct slice name) {
-    return name.length <= MAX_NAME_BYTES && headers_is_name(name);
-}
 
 // --- in a request -----------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/ensure.h"
 #include "relay_impl.h"
 
 static void hold(struct relay_exchange *r, const struct headers *headers);
@@ -24,7 +25,7 @@ bool relay_hint_may(const struct relay_exchange *r, enum push_moment moment,
     case PUSH_AT_EVENT:
         return false;
     }
-    return false;
+    unreachable();
 }
 
 void relay_hint_send(struct relay_exchange *r, const struct push_plan *plan) {

@@ -21,7 +21,6 @@ static bool is_behind_proxy(const struct exchange *x);
 static enum push_reason find_fitness(const void *user, const struct url *url,
                                      bool page_has_credentials);
 static bool has_credentials(const struct request_head *request);
-static struct relay_client *client_of(const struct exchange *x);
 static struct relay_client *remember_client(struct relay_exchange *r);
 static void on_late_refusal(void *memory, uint64_t tag);
 static void destroy_client(void *memory);
@@ -36,7 +35,7 @@ void relay_push_note_request(struct relay_exchange *r) {
     if (x->is_promised) {
         r->promise_has_credentials = has_credentials(&x->request);
         r->page_had_credentials = x->page != NULL && has_credentials(&x->page->request);
-        r->pusher = client_of(x);
+        r->pusher = relay_push_client(r);
         r->pusher->open_promises++;
         x->promise_tag =
             push_unfit_key(r->relay->memory->unfit, x->request.authority, x->request.path);
@@ -62,12 +61,8 @@ static struct relay_client *remember_client(struct relay_exchange *r) {
     return x->client->memory;
 }
 
-static struct relay_client *client_of(const struct exchange *x) {
-    return x->client->memory;
-}
-
 struct relay_client *relay_push_client(const struct relay_exchange *r) {
-    return client_of(r->exchange);
+    return r->exchange->client->memory;
 }
 
 static void on_late_refusal(void *memory, uint64_t tag) {
@@ -161,7 +156,7 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
                           struct push_question *out_question) {
     const struct exchange *x = r->exchange;
     const struct config_route *route = r->route;
-    const struct relay_client *client = client_of(x);
+    const struct relay_client *client = relay_push_client(r);
     *facts = (struct push_facts){
         .fitness = find_fitness, .find_condition = relay_visitor_find_condition, .user = r};
     *out_question = (struct push_question){
@@ -209,7 +204,7 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
 
 // What the client's limits and our own leave on this connection.
 static unsigned open_room(const struct relay_exchange *r) {
-    const struct relay_client *client = client_of(r->exchange);
+    const struct relay_client *client = relay_push_client(r);
     if (client == NULL || client->open_promises >= r->route->push.max_open) {
         return 0;
     }
@@ -230,7 +225,7 @@ static bool make_promise(struct relay_exchange *r, const struct push_promise *pr
         return false;
     }
     x->story.promised++;
-    push_diary_add(client_of(x)->diary, promise->request.authority, promise->request.path);
+    push_diary_add(relay_push_client(r)->diary, promise->request.authority, promise->request.path);
     return true;
 }
 

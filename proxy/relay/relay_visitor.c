@@ -15,24 +15,30 @@ void relay_visitor_open(struct relay_exchange *r) {
     struct exchange *x = r->exchange;
     const struct config_push *push = &r->route->push;
     const struct push_memory *memory = r->relay->memory;
-    bool takes_promises = relay_push_client(r) != NULL && !x->is_promised;
+    if (x->is_promised) {
+        return;
+    }
+    bool takes_promises = relay_push_client(r) != NULL;
     bool has_mode = push->visitors != CONFIG_VISITORS_OFF && takes_promises;
     if (has_mode) {
         read_cookie(r);
     }
-    if (r->relay->has_cookie && !x->is_promised) {
+    if (r->relay->has_cookie) {
         push_cookie_strip(&x->request.headers, cookie_name(r));
     }
     struct push_cache_digest *cache_digest = NULL;
     if (push->with_cache_digest && takes_promises) {
         cache_digest = push_cache_digest_read(&x->request.headers, x->arena);
     }
+    r->has_visitor = has_mode || cache_digest != NULL;
+    if (!r->has_visitor) {
+        return;
+    }
     static const enum push_visitor_mode modes[] = {
         [CONFIG_VISITORS_OFF] = PUSH_VISITOR_OFF,
         [CONFIG_VISITORS_FIRST_VISIT] = PUSH_VISITOR_FIRST_VISIT,
         [CONFIG_VISITORS_DIGEST] = PUSH_VISITOR_DIGEST,
     };
-    r->has_visitor = has_mode || cache_digest != NULL;
     r->visitor = (struct push_visitor){
         .mode = modes[push->visitors],
         .digest = r->digest != NULL && r->digest_outcome == PUSH_DIGEST_READ ? r->digest : NULL,

@@ -251,24 +251,10 @@ static void test_text(void **state) {
     arena_destroy(arena);
 }
 
-static void test_names(void **state) {
-    (void)state;
-    assert_true(push_cookie_is_name(name));
-    assert_true(push_cookie_is_name(SLICE("__Host-d")));
-    assert_true(push_cookie_is_name(SLICE("0123456789012345678901234567890123456789")));
-    assert_false(push_cookie_is_name(SLICE("01234567890123456789012345678901234567890")));
-    assert_false(push_cookie_is_name(SLICE_EMPTY));
-    assert_false(push_cookie_is_name(SLICE("a b")));
-    assert_false(push_cookie_is_name(SLICE("a=b")));
-    assert_false(push_cookie_is_name(SLICE("a;")));
-    assert_false(push_cookie_is_name(SLICE("a\n")));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without), cmocka_unit_test(test_strip),  cmocka_unit_test(test_read),
         cmocka_unit_test(test_may_set), cmocka_unit_test(test_is_due), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
