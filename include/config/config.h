@@ -156,6 +156,7 @@ struct config_timeouts {
     uint64_t body_ms;  // longest silence inside a request body
     uint64_t idle_ms;  // client connection without an exchange
     uint64_t write_ms; // longest time without progress while writing to a client
+    uint64_t drain_delay_ms; // accepting goes on although /ready says no
     uint64_t drain_ms;
     // What an origin has when it does not say otherwise; users read struct config_origin.
     uint64_t origin_connect_ms;
@@ -179,6 +180,17 @@ struct config_log {
     enum config_log_level level;   // of the error log, which goes to stderr
 };
 
+struct config_endpoint { // all empty: off
+    char *host;          // numeric, without brackets; "" any
+    uint16_t port;       // 0: the kernel chooses
+    char *path;          // of a unix socket
+};
+
+struct config_admin {
+    struct config_endpoint listen; // everything; what changes something, to this machine alone
+    struct config_endpoint probes; // /live, /ready and /metrics alone
+};
+
 struct config_network {  // a CIDR
     uint8_t address[16]; // IPv4 is mapped (::ffff:a.b.c.d)
     uint8_t bits;        // of the 128
@@ -195,6 +207,7 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_log log;
+    struct config_admin admin;
     struct config_network *trusted; // proxies whose X-Forwarded-* and Forwarded are believed
     size_t trusted_count;
     bool trusted_any; // the operator agrees that `trusted` may hold everybody

@@ -14,28 +14,29 @@
 
 enum config_kind {
     // One value as one word of text; config_value.c reads and writes them.
-    CONFIG_SWITCH,  // bool: true, false, on, off, yes, no
-    CONFIG_EITHER,  // bool: the second of two `words`
-    CONFIG_COUNT,   // uint32_t
-    CONFIG_SIZE,    // uint64_t bytes: 512, 16KiB, 1MiB, 64KB
-    CONFIG_TIME,    // uint64_t milliseconds: 500ms, 5s, 2m, 1h
-    CONFIG_WORD,    // an enum: the index in `words`
-    CONFIG_NAME,    // char *: one of `words`, kept as text
-    CONFIG_FILE,    // char *: a file that can be read
-    CONFIG_STATE,   // char *: a file that is read and written, if there is one yet
-    CONFIG_TARGET,  // char *: stdout, off or a path
-    CONFIG_HOST,    // char *: host of a route, perhaps "*.example.org"
-    CONFIG_PREFIX,  // char *: path prefix of a route
-    CONFIG_PATH,    // char *: origin form
-    CONFIG_LINK,    // char *: origin form, or one element of a Link field
-    CONFIG_SITE,    // char *: host[:port]
-    CONFIG_FIELD,   // char *: name of a field that may stand in a 103, lower case
-    CONFIG_COOKIE,  // char *: name of a cookie
-    CONFIG_EVENT,   // char *: name of a server-sent event; "" is off
-    CONFIG_ORIGIN,  // uint32_t: index of the origin that has this name
-    CONFIG_ADDRESS, // host, port and is_tls of struct config_listener
-    CONFIG_URL,     // kind, host, port and path of struct config_origin
-    CONFIG_NETWORK, // struct config_network
+    CONFIG_SWITCH,   // bool: true, false, on, off, yes, no
+    CONFIG_EITHER,   // bool: the second of two `words`
+    CONFIG_COUNT,    // uint32_t
+    CONFIG_SIZE,     // uint64_t bytes: 512, 16KiB, 1MiB, 64KB
+    CONFIG_TIME,     // uint64_t milliseconds: 500ms, 5s, 2m, 1h
+    CONFIG_WORD,     // an enum: the index in `words`
+    CONFIG_NAME,     // char *: one of `words`, kept as text
+    CONFIG_FILE,     // char *: a file that can be read
+    CONFIG_STATE,    // char *: a file that is read and written, if there is one yet
+    CONFIG_TARGET,   // char *: stdout, off or a path
+    CONFIG_HOST,     // char *: host of a route, perhaps "*.example.org"
+    CONFIG_PREFIX,   // char *: path prefix of a route
+    CONFIG_PATH,     // char *: origin form
+    CONFIG_LINK,     // char *: origin form, or one element of a Link field
+    CONFIG_SITE,     // char *: host[:port]
+    CONFIG_FIELD,    // char *: name of a field that may stand in a 103, lower case
+    CONFIG_COOKIE,   // char *: name of a cookie
+    CONFIG_EVENT,    // char *: name of a server-sent event; "" is off
+    CONFIG_ORIGIN,   // uint32_t: index of the origin that has this name
+    CONFIG_ADDRESS,  // host, port and is_tls of struct config_listener
+    CONFIG_URL,      // kind, host, port and path of struct config_origin
+    CONFIG_ENDPOINT, // struct config_endpoint
+    CONFIG_NETWORK,  // struct config_network
     // More of the tree.
     CONFIG_SECTION, // a mapping, stored inside the struct
     CONFIG_LIST,    // a list of `section` or of `item`, stored as pointer and count
@@ -86,6 +87,8 @@ enum config_section_id {
     CONFIG_SECTION_LIMITS,
     CONFIG_SECTION_TIMEOUTS,
     CONFIG_SECTION_LOG,
+    CONFIG_SECTION_ADMIN,
+    CONFIG_SECTIONS,
 };
 
 struct config_section {

@@ -47,7 +47,7 @@ static uint64_t check_below(struct config_reader *reader, const struct config_sc
 void config_check_section(struct config_reader *reader, const struct config_scope *scope,
                           const struct config_section *section, void *place,
                           const struct config_node *node) {
-    static section_check_fn *const checks[] = {
+    static section_check_fn *const checks[CONFIG_SECTIONS] = {
         [CONFIG_SECTION_ROOT] = check_root,
         [CONFIG_SECTION_LISTENER] = check_listener,
         [CONFIG_SECTION_ORIGIN] = check_origin,
@@ -55,7 +55,6 @@ void config_check_section(struct config_reader *reader, const struct config_scop
         [CONFIG_SECTION_LIMITS] = check_limits,
         [CONFIG_SECTION_ROUTE_HINT] = check_route_hint,
         [CONFIG_SECTION_DECLARED_HINT] = check_declared_hint,
-        [CONFIG_SECTION_LOG] = NULL,
     };
     if (checks[section->id] != NULL) {
         checks[section->id](reader, scope, place, node);

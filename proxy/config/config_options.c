@@ -294,6 +294,8 @@ static const struct config_option timeouts_options[] = {
      AT(config_timeouts, idle_ms)},
     {"write", "client that takes no byte of what it asked for", TIME("30s", 1, DAY),
      AT(config_timeouts, write_ms)},
+    {"drain_delay", "accepting goes on so long when outrider stops, while /ready says no",
+     TIME("0s", 0, HOUR), AT(config_timeouts, drain_delay_ms)},
     {"drain", "for requests under way when outrider stops", TIME("25s", 0, DAY),
      AT(config_timeouts, drain_ms)},
     {"origin_connect", "default of an origin's connect_timeout", TIME("3s", 1, HOUR),
@@ -319,6 +321,15 @@ static const struct config_option log_options[] = {
      AT(config_log, level)},
 };
 static const struct config_section log_section = ROWS(CONFIG_SECTION_LOG, log_options);
+
+static const struct config_option admin_options[] = {
+    {"listen",
+     "dashboard, probes, metrics and control: ADDR:PORT, unix:/PATH or off; never for the public",
+     .kind = CONFIG_ENDPOINT, .initial = "127.0.0.1:9901", AT(config_admin, listen)},
+    {"probes", "a second place with /live, /ready and /metrics alone, such as *:9902, or off",
+     .kind = CONFIG_ENDPOINT, .initial = "off", AT(config_admin, probes)},
+};
+static const struct config_section admin_section = ROWS(CONFIG_SECTION_ADMIN, admin_options);
 
 // --- the file as a whole ------------------------------------------------------------------------
 
@@ -351,6 +362,8 @@ static const struct config_option root_options[] = {
      AT(config, limits)},
     {"timeouts", "how long we wait", SECTION(&timeouts_section), AT(config, timeouts)},
     {"log", "what is written down", SECTION(&log_section), AT(config, log)},
+    {"admin", "what operators and their tools ask; `admin: off` is the short form",
+     SECTION(&admin_section), AT(config, admin), .bare = "listen"},
     {"workers", "threads; auto is one per core", COUNT("auto", 1, 1024), AT(config, workers),
      .zero = "auto"},
 };

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/ensure.h"
 #include "config_address.h"
+#include "config_endpoint.h"
 #include "config_guess.h"
 #include "http/headers.h"
 
@@ -92,6 +93,7 @@ static const struct value_kind kinds[CONFIG_KINDS] = {
                         config_address_finish_listener},
     [CONFIG_URL] = {config_address_parse_origin, config_address_format_origin,
                     config_address_finish_origin},
+    [CONFIG_ENDPOINT] = {config_endpoint_parse, config_endpoint_format, config_endpoint_finish},
     [CONFIG_NETWORK] = {config_address_parse_network, config_address_format_network,
                         finish_nothing},
 };
