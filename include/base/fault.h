@@ -29,6 +29,8 @@
       "this connection does not serve that authority")                                             \
     X(NO_ROUTE, "no_route", 404, false, "destination_not_found", "no route serves this address")   \
     X(DRAINING, "draining", 503, false, "proxy_internal_response", "outrider is shutting down")    \
+    X(MEMORY_FULL, "memory_full", 503, false, "proxy_internal_response",                           \
+      "outrider is short of memory for a moment")                                                  \
     X(TLS_HANDSHAKE, "tls_handshake", 0, false, "", "the TLS handshake failed")                    \
     X(CONN_RESET, "conn_reset", 0, false, "", "the connection was reset")                          \
     X(CONN_TIMEOUT, "conn_timeout", 0, false, "", "the connection was silent too long")            \

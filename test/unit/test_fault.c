@@ -50,6 +50,8 @@ static void test_what_matters_is_pinned(void **state) {
         {FAULT_NOT_IMPLEMENTED, 501, false},
         {FAULT_ORIGIN_REFUSED, 502, false},
         {FAULT_ORIGIN_BUSY, 503, false},
+        {FAULT_DRAINING, 503, false},
+        {FAULT_MEMORY_FULL, 503, false}, // the client may, later
         {FAULT_ORIGIN_TIMEOUT, 504, false},
         {FAULT_ORIGIN_CUT, 502, false},
         {FAULT_ORIGIN_RESET, 502, true}, // the only one: nothing had been answered

@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -206,6 +208,189 @@ static void test_many_producers_keep_lines_whole(void **state) {
     close(ends[0]);
 }
 
+// --- another descriptor -------------------------------------------------------------------------
+
+static void test_lines_go_to_the_new_descriptor(void **state) {
+    (void)state;
+    int first[2];
+    int second[2];
+    assert_int_equal(pipe(first), 0);
+    assert_int_equal(pipe(second), 0);
+    struct log_sink *sink = log_sink_create(first[1], 1 << 20);
+    write_text(sink, "old\n", true);
+    char byte[4];
+    assert_int_equal(read(first[0], byte, 4), 4); // else it might go to the new one, too
+    log_sink_reopen(sink, second[1]);
+    char *text = read_all(first[0]); // ends when it is closed, with nothing written meanwhile
+    assert_string_equal(text, "");
+    free(text);
+    write_text(sink, "new\n", true);
+    log_sink_destroy(sink);
+    text = read_all(second[0]);
+    assert_string_equal(text, "new\n");
+    free(text);
+    close(first[0]);
+    close(second[0]);
+}
+
+struct flood {
+    struct log_sink *sink;
+    char name; // stands in its lines
+};
+
+enum { FLOODS = 4, FLOOD_BATCHES = 5000, FLOOD_FILES = 40 };
+
+static void *write_flood(void *argument) {
+    const struct flood *flood = argument;
+    for (unsigned i = 0; i < FLOOD_BATCHES; i++) {
+        char lines[64];
+        int length = snprintf(lines, sizeof(lines), "%c:%u\n%c:%u\n", flood->name, 2 * i,
+                              flood->name, 2 * i + 1);
+        assert_true(log_sink_write(flood->sink, slice_of(lines, (size_t)length)));
+    }
+    return NULL;
+}
+
+// Each flood's lines in order; `next` is the number to come.
+static void read_flood(const char *text, unsigned next[FLOODS]) {
+    const char *at = text;
+    while (*at != '\0') {
+        assert_in_range(*at, 'a', 'a' + FLOODS - 1);
+        char *end;
+        assert_int_equal(strtoul(at + 2, &end, 10), next[*at - 'a']++);
+        assert_int_equal(*end, '\n');
+        at = end + 1;
+    }
+}
+
+static void test_nothing_is_lost_or_torn_in_between(void **state) {
+    (void)state;
+    char folder[] = "/tmp/test_log_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    int readers[FLOOD_FILES];
+    struct log_sink *sink = log_sink_create(-1, 64 << 20);
+    struct flood floods[FLOODS];
+    pthread_t threads[FLOODS];
+    for (unsigned i = 0; i < FLOOD_FILES; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s/%u", folder, i);
+        log_sink_reopen(sink, open(name, O_WRONLY | O_APPEND | O_CREAT, 0600));
+        readers[i] = open(name, O_RDONLY);
+        unlink(name);
+        for (unsigned j = 0; i == 0 && j < FLOODS; j++) {
+            floods[j] = (struct flood){sink, (char)('a' + j)};
+            assert_int_equal(pthread_create(&threads[j], NULL, write_flood, &floods[j]), 0);
+        }
+        usleep(500); // lets some lines come; how many does not matter
+    }
+    for (unsigned i = 0; i < FLOODS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(log_sink_dropped(sink), 0);
+    log_sink_destroy(sink);
+    unsigned next[FLOODS] = {0};
+    for (unsigned i = 0; i < FLOOD_FILES; i++) {
+        char *text = read_all(readers[i]);
+        read_flood(text, next);
+        free(text);
+        close(readers[i]);
+    }
+    for (unsigned i = 0; i < FLOODS; i++) {
+        assert_int_equal(next[i], 2 * FLOOD_BATCHES);
+    }
+    rmdir(folder);
+}
+
+static void test_without_a_descriptor(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct log_sink *sink = log_sink_create(-1, 10);
+    write_text(sink, "thrown away, and longer than fits\n", true);
+    assert_int_equal(log_sink_dropped(sink), 0);
+    log_sink_reopen(sink, -1);
+    write_text(sink, "likewise\n", true);
+    log_sink_reopen(sink, ends[1]);
+    write_text(sink, "read\n", true);
+    log_sink_destroy(sink);
+    char *text = read_all(ends[0]);
+    assert_string_equal(text, "read\n");
+    free(text);
+    close(ends[0]);
+}
+
+static void test_last_lines_before_it_is_closed(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct log_sink *sink = log_sink_create(ends[1], 1 << 20);
+    write_text(sink, "before\n", true);
+    log_sink_reopen(sink, -1);
+    usleep(100000);
+    write_text(sink, "late\n", true);
+    uint64_t began = now_ms();
+    char *text = read_all(ends[0]); // until it is closed
+    assert_in_range(now_ms() - began, 1500, 10000);
+    assert_string_equal(text, "before\nlate\n");
+    write_text(sink, "too late\n", true);
+    log_sink_destroy(sink);
+    assert_int_equal(fcntl(ends[1], F_GETFD), -1);
+    free(text);
+    close(ends[0]);
+}
+
+static void test_what_was_never_used_is_closed(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    stall(ends[1]);
+    int unused[2];
+    int last[2];
+    assert_int_equal(pipe(unused), 0);
+    assert_int_equal(pipe(last), 0);
+    struct log_sink *sink = log_sink_create(ends[1], 1 << 20);
+    write_text(sink, "never read\n", true);
+    usleep(20000); // the thread hangs now
+    log_sink_reopen(sink, unused[1]);
+    log_sink_reopen(sink, last[1]);
+    char *text = read_all(unused[0]);
+    assert_string_equal(text, "");
+    free(text);
+    log_sink_destroy(sink);
+    text = read_all(last[0]);
+    assert_string_equal(text, "");
+    free(text);
+    close(ends[0]);
+    close(unused[0]);
+    close(last[0]);
+}
+
+static void test_a_torn_line_does_not_spoil_the_next(void **state) {
+    (void)state;
+    char name[] = "/tmp/test_log_XXXXXX";
+    int fd = mkstemp(name);
+    int reader = open(name, O_RDONLY);
+    unlink(name);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit before;
+    getrlimit(RLIMIT_FSIZE, &before);
+    struct rlimit limit = {.rlim_cur = 12, .rlim_max = before.rlim_max}; // the disk is full
+    setrlimit(RLIMIT_FSIZE, &limit);
+    struct log_sink *sink = log_sink_create(fd, 1 << 20);
+    log_sink_set_report(sink, report_as_json);
+    write_text(sink, "whole\ntorn apart\nlost\n", true);
+    while (log_sink_dropped(sink) == 0) {
+        usleep(1000);
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    write_text(sink, "next\n", true);
+    log_sink_destroy(sink);
+    char *text = read_all(reader);
+    assert_string_equal(text, "whole\ntorn a\n{\"dropped\":2}\nnext\n");
+    free(text);
+    close(reader);
+}
+
 // --- the error log ------------------------------------------------------------------------------
 
 // Runs `write` with stderr in a pipe and returns what came; the caller frees.
@@ -263,6 +448,25 @@ static void test_events_have_level_and_no_control_bytes(void **state) {
     free(text);
 }
 
+static void write_json(void) {
+    log_set_format(LOG_JSON);
+    log_start(LOG_INFO);
+    log_warn("relay", "c1/5", "text=%s", "a\r\nb\"\x1b\\\xc3\xa9\xff");
+    log_stop();
+    log_set_format(LOG_TEXT);
+}
+
+static void test_events_as_json(void **state) {
+    (void)state;
+    char *text = catch_stderr(write_json);
+    assert_memory_equal(text, "{\"time\":\"20", 11);
+    size_t stamp = strlen("{\"time\":\"2026-11-20T17:05:09.012Z");
+    assert_string_equal(text + stamp,
+                        "\",\"level\":\"warn\",\"area\":\"relay\",\"id\":\"c1/5\",\"message\":"
+                        "\"text=a\\u000d\\u000ab\\\"\\u001b\\\\\xc3\xa9\\ufffd\"}\n");
+    free(text);
+}
+
 static void test_long_events_are_cut(void **state) {
     (void)state;
     char *text = catch_stderr(write_long);
@@ -281,8 +485,15 @@ int main(void) {
         cmocka_unit_test(test_reader_that_left_costs_lines_only),
         cmocka_unit_test(test_non_blocking_descriptor),
         cmocka_unit_test(test_many_producers_keep_lines_whole),
+        cmocka_unit_test(test_lines_go_to_the_new_descriptor),
+        cmocka_unit_test(test_nothing_is_lost_or_torn_in_between),
+        cmocka_unit_test(test_without_a_descriptor),
+        cmocka_unit_test(test_last_lines_before_it_is_closed),
+        cmocka_unit_test(test_what_was_never_used_is_closed),
+        cmocka_unit_test(test_a_torn_line_does_not_spoil_the_next),
         cmocka_unit_test(test_events_before_the_start_go_straight_out),
         cmocka_unit_test(test_events_have_level_and_no_control_bytes),
+        cmocka_unit_test(test_events_as_json),
         cmocka_unit_test(test_long_events_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
