@@ -146,8 +146,9 @@ struct config_limits {
     uint32_t response_head_fields;
     uint32_t interim_responses; // per response
     uint64_t interim_bytes;
-    uint32_t streams;     // SETTINGS_MAX_CONCURRENT_STREAMS
-    uint32_t connections; // client connections per process
+    uint32_t streams;      // SETTINGS_MAX_CONCURRENT_STREAMS
+    uint32_t connections;  // client connections per process
+    uint64_t memory_bytes; // of the process; 0: what the control group allows
 };
 
 struct config_timeouts {
@@ -174,10 +175,24 @@ enum config_log_level {
     CONFIG_LEVEL_DEBUG
 };
 
+enum config_redact { // of the access log's lines
+    CONFIG_REDACT_AUTHORITY,
+    CONFIG_REDACT_CLIENT,
+    CONFIG_REDACT_PATH,
+    CONFIG_REDACT_QUERY
+};
+
 struct config_log {
     char *access;                  // "stdout", "off" or a path
     enum config_log_format format; // of the access log
-    enum config_log_level level;   // of the error log, which goes to stderr
+    uint32_t sample;               // one in so many exchanges that went well has a line
+    enum config_redact *redact;    // parts that are not to be read there
+    size_t redact_count;
+    char **fields; // of the request, that have a place there; lower case
+    size_t field_count;
+    char *request_id;                    // field that names a request; lower case, "" none
+    enum config_log_level level;         // of the error log, which goes to stderr
+    enum config_log_format error_format; // likewise
 };
 
 struct config_endpoint { // all empty: off
@@ -266,9 +281,19 @@ struct config_flags {
 // A complete configuration from flags and environment, or NULL with errors. Caller destroys it.
 struct config *config_from_flags(const struct config_flags *flags, struct config_errors *errors);
 
+// Single words of the command line, as they would stand in the file. False with a reason.
+bool config_parse_endpoint(const char *text, struct config_endpoint *out_endpoint, char *out_reason,
+                           size_t size);
+void config_endpoint_free(struct config_endpoint *endpoint);
+bool config_parse_time(const char *text, uint64_t most_ms, uint64_t *out_ms, char *out_reason,
+                       size_t size);
+
 // The configuration in force as YAML; loading it again gives the same configuration. Behind each
 // value, as a comment, where it came from.
 void config_print(const struct config *config, FILE *out);
+
+// Did the operator say anything about this section of the whole, or is it all defaults?
+bool config_is_written(const struct config *config, const char *section);
 
 // True when the address (16 bytes, IPv4 mapped) is in `trusted`.
 bool config_is_trusted(const struct config *config, const uint8_t address[16]);

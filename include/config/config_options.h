@@ -30,6 +30,8 @@ enum config_kind {
     CONFIG_LINK,     // char *: origin form, or one element of a Link field
     CONFIG_SITE,     // char *: host[:port]
     CONFIG_FIELD,    // char *: name of a field that may stand in a 103, lower case
+    CONFIG_LOGGED,   // char *: name of a request's field, lower case
+    CONFIG_ID_FIELD, // char *: name of the field for request ids, lower case; "" is off
     CONFIG_COOKIE,   // char *: name of a cookie
     CONFIG_EVENT,    // char *: name of a server-sent event; "" is off
     CONFIG_ORIGIN,   // uint32_t: index of the origin that has this name

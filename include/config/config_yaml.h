@@ -19,4 +19,10 @@ struct config *config_load_text_with(const char *name, const char *text, size_t 
 struct config *config_load_text(const char *name, const char *text, size_t length,
                                 struct config_errors *errors);
 
+// Where an outrider that runs with this file listens for operators, for those who only want to ask
+// it: OUTRIDER_ADMIN_LISTEN, else what the file says, however wrong the rest of it is (the running
+// one may have an older one in force), else the default. `path` may be NULL: no file. Caller frees
+// with config_endpoint_free.
+void config_load_admin(const char *path, struct config_endpoint *out_endpoint);
+
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flags, and the variables that stand for them, become the tree that a file would have been.
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "config_environment.h"
 #include "config_reader.h"
+#include "config_value.h"
 
 // What was said, and by which flag or variable; text is NULL when it was not.
 struct word {
@@ -169,4 +171,34 @@ static void put_origin(struct config_node_maker *maker, struct word origin,
 
 static void say(struct config_errors *errors, const char *source, const char *text) {
     config_errors_add(errors, "", 0, 0, source, "%s", text);
+}
+
+// --- single words -------------------------------------------------------------------------------
+
+bool config_parse_endpoint(const char *text, struct config_endpoint *out_endpoint, char *out_reason,
+                           size_t size) {
+    static const struct config_option option = {.kind = CONFIG_ENDPOINT};
+    struct config_reason reason;
+    *out_endpoint = (struct config_endpoint){0};
+    if (config_value_parse(&option, slice_of_text(text), out_endpoint, &reason)) {
+        return true;
+    }
+    snprintf(out_reason, size, "%s", reason.text);
+    return false;
+}
+
+void config_endpoint_free(struct config_endpoint *endpoint) {
+    static const struct config_option option = {.kind = CONFIG_ENDPOINT};
+    config_value_finish(&option, endpoint);
+}
+
+bool config_parse_time(const char *text, uint64_t most_ms, uint64_t *out_ms, char *out_reason,
+                       size_t size) {
+    const struct config_option option = {.kind = CONFIG_TIME, .min = 1, .max = most_ms};
+    struct config_reason reason;
+    if (config_value_parse(&option, slice_of_text(text), out_ms, &reason)) {
+        return true;
+    }
+    snprintf(out_reason, size, "%s", reason.text);
+    return false;
 }

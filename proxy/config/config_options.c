@@ -35,6 +35,7 @@
 #define LENGTH(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 static const char *const format_words[] = {"json", "text", NULL};
+static const char *const redact_words[] = {"authority", "client", "path", "query", NULL};
 static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const credentials_words[] = {"none", "cookies", "all", NULL};
 static const char *const visitors_words[] = {"off", "first-visit", "digest", NULL};
@@ -281,6 +282,9 @@ static const struct config_option limits_options[] = {
      AT(config_limits, streams)},
     {"connections", "client connections, all workers together", COUNT("10000", 1, 10000000),
      AT(config_limits, connections)},
+    {"memory",
+     "of the process, or auto: what its control group allows; near it pushes, then requests stop",
+     SIZE("auto", 16 * MIB, 1024ULL * 1024 * GIB), AT(config_limits, memory_bytes), .zero = "auto"},
 };
 static const struct config_section limits_section = ROWS(CONFIG_SECTION_LIMITS, limits_options);
 
@@ -312,13 +316,29 @@ static const struct config_option timeouts_options[] = {
 static const struct config_section timeouts_section =
     ROWS(CONFIG_SECTION_TIMEOUTS, timeouts_options);
 
+static const struct config_option redact_item = {"redact", NULL, .kind = CONFIG_WORD,
+                                                 .words = redact_words};
+static const struct config_option log_field_item = {"fields", NULL, .kind = CONFIG_LOGGED};
+
 static const struct config_option log_options[] = {
     {"access", "access log, one line per exchange: stdout, off or the path of a file",
      .kind = CONFIG_TARGET, .initial = "stdout", AT(config_log, access)},
     {"format", "of the access log: json or text", WORD("json", format_words),
      AT(config_log, format)},
+    {"sample", "one in so many exchanges has a line; failed and slow ones always have",
+     COUNT("1", 1, 1000000), AT(config_log, sample)},
+    {"redact", "not to be read in it: authority, client (but its network), path, query",
+     VALUES(&redact_item), LIST_AT(config_log, redact, redact_count), .may_be_single = true,
+     .max = 16},
+    {"fields", "of the request, to stand in it, such as user-agent; credentials stay hidden",
+     VALUES(&log_field_item), LIST_AT(config_log, fields, field_count), .may_be_single = true,
+     .max = 32},
+    {"request_id", "field that names a request to the origin and in the access log, or off",
+     .kind = CONFIG_ID_FIELD, .initial = "x-request-id", AT(config_log, request_id)},
     {"level", "of the error log on stderr: error, warn, info or debug", WORD("info", level_words),
      AT(config_log, level)},
+    {"error_format", "of the error log: text or json", WORD("text", format_words),
+     AT(config_log, error_format)},
 };
 static const struct config_section log_section = ROWS(CONFIG_SECTION_LOG, log_options);
 
@@ -364,8 +384,8 @@ static const struct config_option root_options[] = {
     {"log", "what is written down", SECTION(&log_section), AT(config, log)},
     {"admin", "what operators and their tools ask; `admin: off` is the short form",
      SECTION(&admin_section), AT(config, admin), .bare = "listen"},
-    {"workers", "threads; auto is one per core", COUNT("auto", 1, 1024), AT(config, workers),
-     .zero = "auto"},
+    {"workers", "threads; auto is one per core, or as many as its control group's quota is worth",
+     COUNT("auto", 1, 1024), AT(config, workers), .zero = "auto"},
 };
 const struct config_section config_options_root = ROWS(CONFIG_SECTION_ROOT, root_options);
 

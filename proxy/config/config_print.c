@@ -178,6 +178,10 @@ static char *format_value(const struct config *config, const struct config_optio
 
 // --- where values came from ---------------------------------------------------------------------
 
+bool config_is_written(const struct config *config, const char *section) {
+    return config->written != NULL && config_node_child(config->written, section) != NULL;
+}
+
 // What gave an option its value; NULL for its default.
 static const struct config_node *find_source(const struct printer *printer,
                                              const struct scope *scope,

@@ -9,6 +9,7 @@
 #include "base/ensure.h"
 #include "config_address.h"
 #include "config_endpoint.h"
+#include "config_field.h"
 #include "config_guess.h"
 #include "http/headers.h"
 
@@ -30,9 +31,9 @@ struct unit {
 };
 
 static value_parse_fn parse_switch, parse_either, parse_count, parse_size, parse_time;
-static value_parse_fn parse_word, parse_name, parse_field, parse_cookie, parse_event;
+static value_parse_fn parse_word, parse_name, parse_cookie, parse_event;
 static value_format_fn format_switch, format_either, format_count, format_size, format_time;
-static value_format_fn format_word, format_text, format_event;
+static value_format_fn format_word, format_text, format_or_off;
 static value_finish_fn finish_text, finish_nothing;
 
 static bool read_switch(struct slice text, bool *out_is_on);
@@ -86,9 +87,11 @@ static const struct value_kind kinds[CONFIG_KINDS] = {
     [CONFIG_PATH] = {config_address_parse_path, format_text, finish_text},
     [CONFIG_LINK] = {config_address_parse_link, format_text, finish_text},
     [CONFIG_SITE] = {config_address_parse_site, format_text, finish_text},
-    [CONFIG_FIELD] = {parse_field, format_text, finish_text},
+    [CONFIG_FIELD] = {config_field_parse_hinted, format_text, finish_text},
+    [CONFIG_LOGGED] = {config_field_parse_logged, format_text, finish_text},
+    [CONFIG_ID_FIELD] = {config_field_parse_id, format_or_off, finish_text},
     [CONFIG_COOKIE] = {parse_cookie, format_text, finish_text},
-    [CONFIG_EVENT] = {parse_event, format_event, finish_text},
+    [CONFIG_EVENT] = {parse_event, format_or_off, finish_text},
     [CONFIG_ADDRESS] = {config_address_parse_listener, config_address_format_listener,
                         config_address_finish_listener},
     [CONFIG_URL] = {config_address_parse_origin, config_address_format_origin,
@@ -398,38 +401,6 @@ static char *format_text(const struct config_option *option, const void *member)
 
 // --- names of HTTP ------------------------------------------------------------------------------
 
-static bool parse_field(const struct config_option *option, struct slice text, void *member,
-                        struct config_reason *out_reason) {
-    (void)option;
-    // What belongs to one connection or frames one message (RFC 9110 sections 7.6.1 and 6.5).
-    static const char *const refused[] = {"connection", "content-length",    "keep-alive",
-                                          "te",         "proxy-connection",  "trailer",
-                                          "upgrade",    "transfer-encoding", NULL};
-    struct slice word = config_reason_word(text);
-    if (!headers_is_name(text)) {
-        return config_reason_set(out_reason,
-                                 "expected the name of a field such as permissions-policy, "
-                                 "not '%.*s'",
-                                 SLICE_ARGS(word));
-    }
-    if (slice_equal_nocase(text, SLICE("set-cookie"))) {
-        return config_reason_set(out_reason, "'%.*s' has no meaning in a 103", SLICE_ARGS(word));
-    }
-    for (size_t i = 0; refused[i] != NULL; i++) {
-        if (slice_equal_nocase(text, slice_of_text(refused[i]))) {
-            return config_reason_set(out_reason,
-                                     "'%.*s' concerns one connection or one message and is "
-                                     "never passed on",
-                                     SLICE_ARGS(word));
-        }
-    }
-    config_value_set_text(member, text);
-    for (char *c = *(char **)member; *c != '\0'; c++) {
-        *c = slice_lower(*c);
-    }
-    return true;
-}
-
 static bool parse_cookie(const struct config_option *option, struct slice text, void *member,
                          struct config_reason *out_reason) {
     (void)option;
@@ -466,7 +437,7 @@ static bool parse_event(const struct config_option *option, struct slice text, v
     return true;
 }
 
-static char *format_event(const struct config_option *option, const void *member) {
+static char *format_or_off(const struct config_option *option, const void *member) {
     (void)option;
     const char *name = *(char *const *)member;
     return alloc_text(name[0] != '\0' ? name : "off");

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <yaml.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/ensure.h"
+#include "config_endpoint.h"
 #include "config_environment.h"
 #include "config_reader.h"
 
@@ -24,6 +27,8 @@ struct loader {
 };
 
 static int read_file(const char *path, struct buffer *out_text);
+static struct slice find_admin(const char *path, struct arena *arena);
+static struct config_node *parse(struct loader *loader);
 static bool check_text(const char *name, struct slice text, struct config_errors *errors);
 static struct config_node *read_document(struct loader *loader);
 static struct config_node *read_node(struct loader *loader, yaml_event_t *event, unsigned depth);
@@ -89,13 +94,8 @@ struct config *config_load_text_with(const char *name, const char *text, size_t 
     if (!check_text(name, loader.text, errors)) {
         return NULL;
     }
-    if (!yaml_parser_initialize(&loader.parser)) {
-        alloc_fail(sizeof(yaml_parser_t));
-    }
-    yaml_parser_set_encoding(&loader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&loader.parser, (const unsigned char *)text, length);
     loader.arena = arena_create();
-    struct config_node *root = read_document(&loader);
+    struct config_node *root = parse(&loader);
     struct config *config = NULL;
     if (root != NULL) {
         struct config_node_maker maker = {.arena = loader.arena};
@@ -109,11 +109,68 @@ struct config *config_load_text_with(const char *name, const char *text, size_t 
         config = NULL;
         qsort(errors->rows + before, errors->count - before, sizeof(*errors->rows), compare_errors);
     }
-    yaml_parser_delete(&loader.parser);
     return config;
 }
 
+// --- one option of it ---------------------------------------------------------------------------
+
+void config_load_admin(const char *path, struct config_endpoint *out_endpoint) {
+    struct config *defaults = config_create_default();
+    struct arena *arena = arena_create();
+    struct slice text = SLICE_EMPTY;
+    const char *variable = getenv("OUTRIDER_ADMIN_LISTEN");
+    if (variable != NULL) {
+        text = slice_of_text(variable);
+    } else if (path != NULL) {
+        text = find_admin(path, arena);
+    }
+    struct config_reason reason;
+    *out_endpoint = (struct config_endpoint){0};
+    if (text.length == 0 || !config_endpoint_parse(NULL, text, out_endpoint, &reason)) {
+        *out_endpoint = defaults->admin.listen;
+        defaults->admin.listen = (struct config_endpoint){0};
+    }
+    arena_destroy(arena);
+    config_destroy(defaults);
+}
+
+// What stands at admin.listen, or behind its short form; empty when nothing does.
+static struct slice find_admin(const char *path, struct arena *arena) {
+    struct config_errors errors = {0};
+    struct buffer text = {0};
+    struct slice found = SLICE_EMPTY;
+    if (read_file(path, &text) == 0) {
+        struct loader loader = {
+            .name = path, .text = buffer_peek(&text), .errors = &errors, .arena = arena};
+        const struct config_node *root =
+            check_text(path, loader.text, &errors) ? parse(&loader) : NULL;
+        const struct config_node *admin = root != NULL ? config_node_child(root, "admin") : NULL;
+        const struct config_node *listen = admin != NULL && admin->kind == CONFIG_NODE_MAP
+                                               ? config_node_child(admin, "listen")
+                                               : admin;
+        if (listen != NULL && listen->kind == CONFIG_NODE_WORD) {
+            found = arena_copy(arena, listen->text);
+        }
+    }
+    config_errors_finish(&errors);
+    buffer_finish(&text);
+    return found;
+}
+
 // --- the text -----------------------------------------------------------------------------------
+
+// The parser is over when this returns; the nodes live in the loader's arena.
+static struct config_node *parse(struct loader *loader) {
+    if (!yaml_parser_initialize(&loader->parser)) {
+        alloc_fail(sizeof(yaml_parser_t));
+    }
+    yaml_parser_set_encoding(&loader->parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&loader->parser, (const unsigned char *)loader->text.data,
+                                 loader->text.length);
+    struct config_node *root = read_document(loader);
+    yaml_parser_delete(&loader->parser);
+    return root;
+}
 
 // UTF-8 without control characters. libyaml checks that as well, but cannot say where.
 static bool check_text(const char *name, struct slice text, struct config_errors *errors) {

@@ -119,6 +119,11 @@ static void test_defaults(void **state) {
     assert_string_equal(config->log.access, "stdout");
     assert_int_equal(config->log.format, CONFIG_LOG_JSON);
     assert_int_equal(config->log.level, CONFIG_LEVEL_INFO);
+    assert_int_equal(config->log.error_format, CONFIG_LOG_TEXT);
+    assert_int_equal(config->log.sample, 1);
+    assert_null(config->log.redact);
+    assert_null(config->log.fields);
+    assert_string_equal(config->log.request_id, "x-request-id");
     config_destroy(config);
     config_destroy(NULL);
 }

@@ -112,6 +112,7 @@ static const char *sample(const struct config_option *option) {
     return option->kind != CONFIG_LIST            ? option->initial
            : option->item->kind == CONFIG_NETWORK ? "192.0.2.0/24"
            : option->item->kind == CONFIG_FIELD   ? "permissions-policy"
+           : option->item->kind == CONFIG_WORD    ? option->item->words[0]
                                                   : "www.example";
 }
 
@@ -198,6 +199,22 @@ static const struct value_case value_cases[] = {
     {"trusted: [10.0.0.0/8]\n", {"OUTRIDER_TRUSTED="}, {"trusted:"}, "[] # OUTRIDER_TRUSTED"},
     {"trusted: [10.0.0.0/8]\n", {"OUTRIDER_TRUSTED=::1"}, {"trusted:", "  - 10"}, ""},
     {"", {"OUTRIDER_HINT_FIELDS=A,b"}, {"hint:", "  fields:", "    - b"}, "# OUTRIDER_HINT_FIELDS"},
+    {"",
+     {"OUTRIDER_LOG_REDACT=Query,client"},
+     {"log:", "  redact:", "    - client"},
+     "# OUTRIDER_LOG_REDACT"},
+    {"log: {redact: path}\n",
+     {"OUTRIDER_LOG_REDACT="},
+     {"log:", "  redact:"},
+     "[] # OUTRIDER_LOG_REDACT"},
+    {"",
+     {"OUTRIDER_LOG_FIELDS=user-agent, Referer"},
+     {"log:", "  fields:", "    - referer"},
+     "# OUTRIDER_LOG_FIELDS"},
+    {"",
+     {"OUTRIDER_LOG_REQUEST_ID=off"},
+     {"log:", "  request_id:"},
+     "off # OUTRIDER_LOG_REQUEST_ID"},
     {"",
      {"OUTRIDER_PUSH_AUTHORITIES=cdn.example"},
      {"    push:", "      authorities:", "        - cdn.example"},
