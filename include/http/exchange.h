@@ -81,12 +81,16 @@ struct exchange_story {
     uint64_t origin_head_ms; // from asking the origin to its final head, 0 when none came
     unsigned promised;       // promises made for this page
     unsigned hinted;
-    struct slice skipped; // "nopush:1,already:3": candidates not pushed, by reason
+    struct slice skipped;  // "nopush:1,already:3": candidates not pushed, by reason
+    struct slice trace_id; // empty when the client named none
+    unsigned sample;       // a line stands for so many exchanges like this one; 0 is 1
+    bool is_left_out;      // another one's line stands for this one
 };
 
 struct exchange {
     // Set by the front before exchange_start. For the handler const, save that it may take out of
-    // the request's fields what the client meant for outrider itself.
+    // the request's fields what the client meant for outrider itself or what is of no use, and name
+    // the request.
     struct arena *arena;
     struct client *client;
     const struct clock *clock;
@@ -96,6 +100,9 @@ struct exchange {
     struct slice page_path;      // copy of the page's path, empty when this is not a push
     bool is_promised;
     uint64_t promise_tag; // the handler's, for client.memory_on_late_refusal
+    // The field by which the handler named the request; it stands in the origin's request, and in
+    // our own error response. No name: none.
+    struct header request_id;
 
     enum exchange_request request_state;
     enum exchange_response response_state;
@@ -121,6 +128,8 @@ struct exchange *exchange_create(const struct exchange_front_ops *front, void *f
 void exchange_start(struct exchange *x, struct handler handler);
 // Answers a request that never reached a handler (malformed, too large ...). Instead of start.
 void exchange_refuse(struct exchange *x, enum fault fault);
+// Likewise, with no answer but what the front says in its protocol: its `fail`.
+void exchange_turn_away(struct exchange *x, enum fault fault);
 // Content of the request; must not come after the end. Dropped (and consumed) once failed.
 void exchange_request_body(struct exchange *x, struct slice bytes);
 void exchange_request_end(struct exchange *x, const struct headers *trailers);

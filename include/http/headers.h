@@ -59,6 +59,7 @@
     X(SET_COOKIE, "set-cookie")                                                                    \
     X(TE, "te")                                                                                    \
     X(TRACEPARENT, "traceparent")                                                                  \
+    X(TRACESTATE, "tracestate")                                                                    \
     X(TRAILER, "trailer")                                                                          \
     X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
     X(UPGRADE, "upgrade")                                                                          \

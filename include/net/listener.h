@@ -18,6 +18,9 @@ struct tls_context;
 // (any, dual stack; a named IPv6 address takes IPv6 only). With *port 0 the kernel chooses; the
 // choice is stored in *port.
 int listener_socket(const char *host, uint16_t *port, char *out_error, size_t out_error_size);
+// Makes a listening socket that another process opened like one of ours. Several loops may then
+// serve duplicates of it: who comes late to a connection finds none.
+bool listener_adopt(int fd);
 // Whether nobody listens there yet, this process included.
 bool listener_is_free(const char *host, uint16_t port, char *out_error, size_t out_error_size);
 

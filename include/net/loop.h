@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/metrics.h"
 
 // Embedded in whoever wants to be called at the end of the turn; a zeroed task is idle.
 struct loop_task {
@@ -34,6 +35,7 @@ struct loop {
     struct list tasks;      // due at the end of this turn
     struct list next_tasks; // due at the end of the next turn
     struct clock clock;
+    struct metrics metrics;    // of this thread
     char *read_scratch;        // LOOP_SCRATCH_BYTES each, used within one callback: bytes as read,
     char *plain_scratch;       // plaintext out of TLS,
     char *cipher_scratch;      // ciphertext into the socket

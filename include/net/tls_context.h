@@ -32,6 +32,10 @@ struct tls_context *tls_context_create(const struct tls_certificate *certificate
                                        struct tls_error *out_error);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context); // clears the pointer; NULL inside is fine
+size_t tls_context_count(const struct tls_context *context); // certificates
+// The first name in a certificate, cut if need be, and the Unix time of its end.
+void tls_context_describe(const struct tls_context *context, size_t index, char *out_name,
+                          size_t size, int64_t *out_not_after_s);
 // Does the certificate that SNI name `server_name` selects (empty: the default) cover `host`?
 bool tls_context_covers(const struct tls_context *context, struct slice server_name,
                         struct slice host);

@@ -40,6 +40,14 @@ void exchange_refuse(struct exchange *x, enum fault fault) {
     exchange_fail(x, fault);
 }
 
+void exchange_turn_away(struct exchange *x, enum fault fault) {
+    ensure(x->handler.ops == NULL && x->response_state == EXCHANGE_RESPONSE_WAITING);
+    x->started_ms = exchange_now(x);
+    x->fault = fault;
+    set_response(x, EXCHANGE_RESPONSE_FAILED);
+    x->front->fail(x, fault);
+}
+
 void exchange_request_body(struct exchange *x, struct slice bytes) {
     ensure(may_receive(x));
     x->request_bytes += bytes.length;
@@ -218,7 +226,10 @@ static void answer_fault(struct exchange *x, enum fault fault) {
     headers_add_id(&head.headers, HEADER_PROXY_STATUS,
                    error[0] != '\0' ? arena_printf(x->arena, "outrider; error=%s", error)
                                     : SLICE("outrider"));
-    if (head.status == 503) {
+    if (x->request_id.name.length > 0) { // for people to quote
+        headers_add_row(&head.headers, &x->request_id);
+    }
+    if (head.status == 503) { // whatever it is, it passes, or another instance serves, soon
         headers_add_borrowed(&head.headers, SLICE("retry-after"), SLICE("1"));
     }
     x->status = head.status;

@@ -23,6 +23,7 @@ static void become_open(struct conn *conn, struct slice alpn);
 static size_t on_wire_room(struct wire *wire);
 static void on_wire_read(struct wire *wire, struct slice bytes);
 static void feed_tls(struct conn *conn, struct slice cipher);
+static void count_handshake(struct conn *conn, enum metric_handshake result);
 static void deliver(struct conn *conn, struct slice bytes);
 static void deliver_held(struct conn *conn);
 static void on_wire_read_end(struct wire *wire, int error);
@@ -137,6 +138,8 @@ static void feed_tls(struct conn *conn, struct slice cipher) {
         cipher = slice_skip(cipher, tls_session_feed(conn->tls, cipher, &plain, &answer, &status));
         wire_send(&conn->wire, slice_of(answer.data, answer.length));
         if (conn->state == CONN_OPENING && (status == TLS_OPEN || status == TLS_ENDED)) {
+            count_handshake(conn, tls_session_was_resumed(conn->tls) ? METRIC_HANDSHAKE_RESUMED
+                                                                     : METRIC_HANDSHAKE_FULL);
             become_open(conn, tls_session_alpn(conn->tls));
             loop_defer(loop, &conn->turn);
         }
@@ -153,6 +156,10 @@ static void feed_tls(struct conn *conn, struct slice cipher) {
     if (wire_unsent(&conn->wire) > 2 * CONN_FULL_BYTES && conn_is_alive(conn)) {
         conn_end(conn, FAULT_ABUSE);
     }
+}
+
+static void count_handshake(struct conn *conn, enum metric_handshake result) {
+    metrics_add(&conn->wire.loop->metrics, HANDSHAKES, result, 1);
 }
 
 static void deliver(struct conn *conn, struct slice bytes) {

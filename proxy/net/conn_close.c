@@ -91,6 +91,8 @@ void conn_abort(struct conn *conn, enum fault fault) {
 void conn_end(struct conn *conn, enum fault fault) {
     conn_set_state(conn, CONN_ENDED);
     conn->fault = fault;
+    metrics_add(&conn->wire.loop->metrics, HANDSHAKES, METRIC_HANDSHAKE_FAILED,
+                fault == FAULT_TLS_HANDSHAKE);
     wire_close(&conn->wire);
     timer_close(&conn->timer, on_timer_closed);
 }

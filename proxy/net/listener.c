@@ -2,6 +2,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +30,7 @@ enum {
 struct listener {
     struct loop *loop;
     int fd;
+    bool is_unix;
     struct tls_context *tls;
     void (*on_accept)(void *user, struct conn *take_conn);
     void *user;
@@ -45,7 +47,9 @@ static int open_socket(const char *host, bool is_probe, uint16_t *port, char *ou
 static int open_at(const char *host, bool is_dual, bool is_probe, uint16_t *port, char *out_error,
                    size_t out_error_size);
 static bool set_options(int fd, int family, bool is_dual, bool is_probe);
+static void set_inherited(int fd);
 static uint16_t chosen_port(int fd);
+static bool is_unix_socket(int fd);
 static void start_accepting(struct listener *listener);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
@@ -112,18 +116,30 @@ static int open_at(const char *host, bool is_dual, bool is_probe, uint16_t *port
     return fd;
 }
 
-// Accepted sockets inherit these (Linux), which saves calls for each of them.
 static bool set_options(int fd, int family, bool is_dual, bool is_probe) {
     int on = 1;
     int off = 0;
-    int notsent = NOTSENT_BYTES;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+    set_inherited(fd);
     return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
            (is_probe || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
            (family != AF_INET6 ||
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_dual ? &off : &on, sizeof(on)) == 0);
+}
+
+// Accepted sockets inherit these (Linux), which saves calls for each of them.
+static void set_inherited(int fd) {
+    int on = 1;
+    int notsent = NOTSENT_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+}
+
+bool listener_adopt(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    set_inherited(fd);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 static uint16_t chosen_port(int fd) {
@@ -139,6 +155,7 @@ struct listener *listener_open(struct loop *loop, int take_fd, struct tls_contex
     struct listener *listener = alloc_new(struct listener);
     listener->loop = loop;
     listener->fd = take_fd;
+    listener->is_unix = is_unix_socket(take_fd);
     listener->tls = tls != NULL ? tls_context_ref(tls) : NULL;
     listener->on_accept = on_accept;
     listener->user = user;
@@ -148,6 +165,12 @@ struct listener *listener_open(struct loop *loop, int take_fd, struct tls_contex
     listener->poll.data = listener;
     start_accepting(listener);
     return listener;
+}
+
+static bool is_unix_socket(int fd) {
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 void listener_set_tls(struct listener *listener, struct tls_context *tls) {
@@ -175,7 +198,8 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 static bool accept_one(struct listener *listener) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        listener->on_accept(listener->user, conn_create(listener->loop, fd, false, listener->tls));
+        listener->on_accept(listener->user,
+                            conn_create(listener->loop, fd, listener->is_unix, listener->tls));
         return true;
     }
     switch (errno) {
@@ -196,6 +220,7 @@ static bool accept_one(struct listener *listener) {
 static void rest(struct listener *listener, int error) {
     uv_poll_stop(&listener->poll);
     timer_start(&listener->rest, REST_MS);
+    metrics_add(&listener->loop->metrics, LIMITS, METRIC_LIMIT_DESCRIPTORS, 1);
     uint64_t now = loop_now(listener->loop);
     if (listener->logged_ms == 0 || now - listener->logged_ms >= LOG_EVERY_MS) {
         listener->logged_ms = now;

@@ -380,3 +380,30 @@ static uint64_t now_s(void) {
     clock_gettime(CLOCK_BOOTTIME, &time);
     return (uint64_t)time.tv_sec;
 }
+
+// --- for people ---------------------------------------------------------------------------------
+
+size_t tls_context_count(const struct tls_context *context) {
+    return context->count;
+}
+
+void tls_context_describe(const struct tls_context *context, size_t index, char *out_name,
+                          size_t size, int64_t *out_not_after_s) {
+    X509 *certificate = SSL_CTX_get0_certificate(context->certificates[index]);
+    *out_not_after_s = 0;
+    struct tm tm = {0};
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1) {
+        *out_not_after_s = (int64_t)timegm(&tm);
+    }
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    snprintf(out_name, size, "unnamed");
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DNS) {
+            snprintf(out_name, size, "%.*s", ASN1_STRING_length(name->d.dNSName),
+                     (const char *)ASN1_STRING_get0_data(name->d.dNSName));
+            break;
+        }
+    }
+    GENERAL_NAMES_free(names);
+}

@@ -249,6 +249,10 @@ void tls_session_destroy(struct tls_session *session) {
     free(session);
 }
 
+bool tls_session_was_resumed(const struct tls_session *session) {
+    return SSL_session_reused(session->ssl) == 1;
+}
+
 struct slice tls_session_alpn(const struct tls_session *session) {
     const unsigned char *name = NULL;
     unsigned length = 0;
