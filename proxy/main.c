@@ -12,6 +12,7 @@
 #include "config/config_yaml.h"
 #include "worker/explain.h"
 #include "worker/generation.h"
+#include "worker/health.h"
 #include "worker/server.h"
 
 enum exit_code { EXIT_CLEAN = 0, EXIT_CONFIG = 1, EXIT_USAGE = 2 };
@@ -24,14 +25,22 @@ enum flag {
     OPTION_WORKERS,
     OPTION_ORIGIN_TIMEOUT,
     OPTION_CLIENT,
+    OPTION_ADMIN,
+    OPTION_LIVE,
+    OPTION_TIMEOUT,
     OPTION_VERSION,
 };
 
-enum verb { VERB_RUN, VERB_CHECK, VERB_EXPLAIN };
+enum verb { VERB_RUN, VERB_CHECK, VERB_EXPLAIN, VERB_HEALTH };
+
+#define DEFAULT_FILE "/etc/outrider/config.yaml"
 
 struct command {
     enum verb verb;
     struct explain_options explain;
+    struct health_options health;
+    const char *admin;   // --admin
+    const char *timeout; // --timeout
     const char *file;
     struct config_flags flags;
     const char **listen;
@@ -48,6 +57,7 @@ static int usage_error(const char *text, const char *word);
 static struct config *read_config(const struct command *command, struct config_errors *errors);
 static int check(struct config *take_config, struct config_errors *errors);
 static int explain(struct config *take_config, const struct explain_options *options);
+static int health(struct command *command);
 static int report(struct config_errors *errors);
 static void print_help(FILE *out);
 
@@ -57,6 +67,10 @@ int main(int argc, char **argv) {
     if (!parse(argc, argv, &command, &exit_code)) {
         free(command.listen);
         return exit_code;
+    }
+    if (command.verb == VERB_HEALTH) {
+        free(command.listen);
+        return health(&command);
     }
     struct config_errors errors = {0};
     struct config *config = read_config(&command, &errors);
@@ -71,6 +85,8 @@ int main(int argc, char **argv) {
         return explain(config, &command.explain);
     case VERB_RUN:
         return server_run(config);
+    case VERB_HEALTH:
+        break;
     }
     unreachable();
 }
@@ -92,9 +108,13 @@ static bool parse(int count, char **words, struct command *command, int *out_exi
         *out_exit = usage_error("a configuration file and flags exclude each other", NULL);
         return false;
     }
-    if (command->file == NULL && command->flags.origin == NULL &&
-        getenv("OUTRIDER_ORIGIN") == NULL) {
-        *out_exit = usage_error("say -c FILE or --origin URL", NULL);
+    bool has_origin = command->flags.origin != NULL || getenv("OUTRIDER_ORIGIN") != NULL;
+    if (command->file == NULL && !has_origin && !command->has_flags &&
+        access(DEFAULT_FILE, F_OK) == 0) {
+        command->file = DEFAULT_FILE;
+    }
+    if (command->file == NULL && !has_origin && command->verb != VERB_HEALTH) {
+        *out_exit = usage_error("say -c FILE or --origin URL: there is no " DEFAULT_FILE, NULL);
         return false;
     }
     command->flags.environment = (const char *const *)environ;
@@ -102,10 +122,14 @@ static bool parse(int count, char **words, struct command *command, int *out_exi
 }
 
 static enum verb parse_verb(const char *word) {
-    if (strcmp(word, "check") == 0) {
-        return VERB_CHECK;
+    static const char *const names[] = {
+        [VERB_CHECK] = "check", [VERB_EXPLAIN] = "explain", [VERB_HEALTH] = "health"};
+    for (unsigned i = VERB_CHECK; i <= VERB_HEALTH; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            return (enum verb)i;
+        }
     }
-    return strcmp(word, "explain") == 0 ? VERB_EXPLAIN : VERB_RUN;
+    return VERB_RUN;
 }
 
 static bool parse_flags(int count, char **words, struct command *command, int *out_exit) {
@@ -118,6 +142,9 @@ static bool parse_flags(int count, char **words, struct command *command, int *o
         {"workers", required_argument, NULL, OPTION_WORKERS},
         {"origin-timeout", required_argument, NULL, OPTION_ORIGIN_TIMEOUT},
         {"client", required_argument, NULL, OPTION_CLIENT},
+        {"admin", required_argument, NULL, OPTION_ADMIN},
+        {"live", no_argument, NULL, OPTION_LIVE},
+        {"timeout", required_argument, NULL, OPTION_TIMEOUT},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -134,6 +161,15 @@ static bool parse_flags(int count, char **words, struct command *command, int *o
             break;
         case OPTION_CLIENT:
             command->explain.client = optarg;
+            break;
+        case OPTION_ADMIN:
+            command->admin = optarg;
+            break;
+        case OPTION_LIVE:
+            command->health.is_live_enough = true;
+            break;
+        case OPTION_TIMEOUT:
+            command->timeout = optarg;
             break;
         case OPTION_VERSION:
             puts("outrider " OUTRIDER_VERSION);
@@ -166,6 +202,9 @@ static const char **text_flag(struct command *command, int option) {
         return &command->flags.origin_timeout;
     case OPTION_LISTEN:
     case OPTION_CLIENT:
+    case OPTION_ADMIN:
+    case OPTION_LIVE:
+    case OPTION_TIMEOUT:
     case OPTION_VERSION:
         break;
     }
@@ -194,6 +233,12 @@ static bool parse_arguments(int count, char **words, struct command *command, in
     }
     if (!is_explain && options->client != NULL) {
         *out_exit = usage_error("--client is for explain alone", NULL);
+        return false;
+    }
+    bool is_for_health =
+        command->admin != NULL || command->timeout != NULL || command->health.is_live_enough;
+    if (command->verb != VERB_HEALTH && is_for_health) {
+        *out_exit = usage_error("--admin, --live and --timeout are for health alone", NULL);
         return false;
     }
     options->client = options->client != NULL ? options->client : "browser";
@@ -229,6 +274,28 @@ static int explain(struct config *take_config, const struct explain_options *opt
     return code == EXIT_USAGE ? usage_error(NULL, NULL) : code;
 }
 
+static int health(struct command *command) {
+    enum { DEFAULT_MS = 1000, MOST_MS = 60000 };
+    char reason[256];
+    command->health.timeout_ms = DEFAULT_MS;
+    if (command->timeout != NULL &&
+        !config_parse_time(command->timeout, MOST_MS, &command->health.timeout_ms, reason,
+                           sizeof(reason))) {
+        fprintf(stderr, "outrider: --timeout: %s\n", reason);
+        return usage_error(NULL, NULL);
+    }
+    if (command->admin == NULL) {
+        config_load_admin(command->file, &command->health.place);
+    } else if (!config_parse_endpoint(command->admin, &command->health.place, reason,
+                                      sizeof(reason))) {
+        fprintf(stderr, "outrider: --admin: %s\n", reason);
+        return usage_error(NULL, NULL);
+    }
+    int code = health_ask(&command->health);
+    config_endpoint_free(&command->health.place);
+    return code;
+}
+
 static int report(struct config_errors *errors) {
     config_errors_print(errors, stderr);
     config_errors_finish(errors);
@@ -246,6 +313,8 @@ static void print_help(FILE *out) {
           "  outrider explain -c FILE URL [--client browser|push|FILE]\n"
           "                              ask the origin for one page; print what would be\n"
           "                              pushed and hinted, and why the rest would not\n"
+          "  outrider health [-c FILE] [--admin ADDR:PORT|unix:/PATH] [--live] [--timeout 1s]\n"
+          "                              ask the running one whether it is ready (or alive)\n"
           "  outrider --version | --help\n"
           "\n"
           "  --origin URL            http://HOST:PORT or unix:/PATH\n"
@@ -258,12 +327,17 @@ static void print_help(FILE *out) {
           "                          library that takes push) or a file of request header fields, "
           "one\n"
           "                          `Name: value` a line; with Sec-Fetch-Mode it takes no push\n"
+          "  --admin PLACE           health: the admin listener; else as the file or\n"
+          "                          OUTRIDER_ADMIN_LISTEN says, 127.0.0.1:9901 by default\n"
           "\n"
+          "Without -c, --origin and OUTRIDER_ORIGIN the file is " DEFAULT_FILE ".\n"
           "Options of the file can be set by variables: OUTRIDER_PUSH_MAX_OPEN=8 is max_open of\n"
           "push. Without a file, OUTRIDER_ORIGIN, _LISTEN (more than one with commas), _CERT and\n"
           "_KEY stand for the flags. Flags win over variables, variables over the file.\n"
           "\n"
+          "Signals: TERM, INT and QUIT drain and end, a second one ends at once; HUP reloads;\n"
+          "USR1 opens the log file anew.\n"
           "Exit codes: 0 clean stop, 1 configuration or start-up error (explain: no route,\n"
-          "or the origin failed), 2 usage.\n",
+          "or the origin failed; health: not ready), 2 usage.\n",
           out);
 }

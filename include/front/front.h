@@ -11,12 +11,18 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/memory_gauge.h"
 #include "http/exchange.h"
 #include "net/conn.h"
 
 struct access_log;
 
-enum { FRONT_LOTS = 16 };
+enum {
+    FRONT_LOTS = 16,
+    // While draining: a client that has just connected, and has not said yet what it wants, still
+    // gets an answer when it asks within this.
+    FRONT_LAST_CALL_MS = 1000,
+};
 
 // Sizes in bytes, times in milliseconds. Plain numbers, so that the front needs no configuration.
 struct front_limits {
@@ -51,8 +57,9 @@ struct front_session {
 struct front {
     struct loop *loop;
     struct front_limits limits;
-    struct handler handler;        // for new exchanges
-    struct access_log *access_log; // borrowed; NULL: none
+    struct handler handler;            // for new exchanges
+    struct access_log *access_log;     // borrowed; NULL: none
+    const struct memory_gauge *memory; // borrowed; NULL: there is always enough
     // Is this client address a proxy that we believe? Borrowed function of the configuration.
     bool (*is_trusted)(const void *user, const uint8_t address[16]);
     const void *is_trusted_user;
@@ -66,9 +73,10 @@ struct front {
     struct loop_task drained_task;
 };
 
-// The owner then sets handler, access_log and is_trusted.
+// The owner then sets handler, access_log, memory and is_trusted.
 void front_init(struct front *front, struct loop *loop, const struct front_limits *limits);
-// A conn beyond the limit, or while draining, is ended at once.
+// A conn beyond the limit, or while draining, is ended at once; while memory is full one of TLS is
+// too, since its handshake would take more of it than the answer that it may try again.
 void front_accept(struct front *front, struct conn *take_conn);
 // All sessions end politely; on_drained when the last is gone (perhaps at once, never inside).
 void front_drain(struct front *front, void (*on_drained)(void *user), void *user);
@@ -76,6 +84,10 @@ void front_abort_all(struct front *front); // after the drain timeout
 void front_finish(struct front *front);    // no session may be left
 
 // --- for the sessions ---
+// New requests are refused.
+static inline bool front_is_full(const struct front *front) {
+    return memory_gauge_read(front->memory) == MEMORY_FULL;
+}
 // Fills client (address, protocol, ids) and enters the list.
 void front_session_begin(struct front_session *session, struct front *front, struct conn *conn,
                          enum protocol protocol);
@@ -85,6 +97,14 @@ void front_session_begin(struct front_session *session, struct front *front, str
 bool front_take_lot(struct front_session *session);
 void front_return_lot(struct front_session *session);
 // Leaves the list and destroys what the handler remembers of the client.
-void front_session_end(struct front_session *session);
+void front_session_end(struct front_session *session, enum fault fault);
+
+// --- front_count.c: numbers, and the access log ---
+void front_count_session(struct front_session *session, bool is_open);
+// An exchange was made; it has ended (final, not destroyed yet), unless no request came of it; it
+// goes.
+void front_exchange_begins(struct front *front, enum metric_asked asked);
+void front_exchange_ended(struct front *front, const struct exchange *x);
+void front_exchange_gone(struct front *front, const struct exchange *x);
 
 #endif

@@ -23,7 +23,6 @@ void origin_pool_destroy(struct origin_pool *take_pool, void (*on_destroyed)(voi
 
 struct origin_pool_counts {
     unsigned idle, busy, dialing, waiting;
-    uint64_t opened, reused, retried; // since the start
 };
 struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool);
 

@@ -70,6 +70,9 @@ enum push_learn_reason push_learn_observe(struct push_learn *learn,
 bool push_learn_note_bad(struct push_learn *learn, struct slice authority, struct slice path,
                          uint64_t now_ms);
 
+// What an operator wants forgotten: a page (push_learn_rules_is_page), or all.
+void push_learn_forget(struct push_learn *learn, struct slice authority, struct slice path);
+
 // --- between workers --------------------------------------------------------------------------
 size_t push_learn_record_bytes_waiting(const struct push_learn *learn);
 // Appends the records made since the last call. False when there are none.

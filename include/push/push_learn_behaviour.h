@@ -86,6 +86,9 @@ struct push_learn_behaviour_view { // texts are valid until the table is next ch
     struct push_learn_part_view parts[PUSH_LEARN_BEHAVIOUR_PARTS];
     size_t count;
 };
+// As push_learn_forget.
+void push_learn_behaviour_forget(struct push_learn_behaviour *behaviour, struct slice authority,
+                                 struct slice path);
 // Walks over all pages, as push_learn_next.
 bool push_learn_behaviour_next(const struct push_learn_behaviour *behaviour,
                                struct push_learn_cursor *cursor, uint64_t now_ms,

@@ -109,6 +109,11 @@ bool push_learn_rules_make_key(const struct request_head *request,
                                struct push_learn_key *out_key);
 bool push_learn_rules_key_equal(const struct push_learn_key *a, const struct push_learn_key *b);
 
+// Is it a key of this page, whatever its scheme, credentials and, if `path` has none, query? An
+// empty authority means every page.
+bool push_learn_rules_is_page(const struct push_learn_key *key, struct slice authority,
+                              struct slice path);
+
 // Who asks, as far as cookies tell; empty without any.
 struct slice push_learn_rules_visitor(const struct request_head *request, struct arena *arena);
 

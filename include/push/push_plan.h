@@ -67,6 +67,7 @@ enum push_source {
     X(BEHIND_PROXY, "behind_proxy", true) /* one connection carries many people */                 \
     X(CREDENTIALS, "credentials", true)   /* Authorization without `credentials: all` */           \
     X(REFUSED, "refused", true)           /* this client refuses promises: the stop rule */        \
+    X(MEMORY, "memory", true)             /* outrider is short of it */                            \
     X(ALREADY, "already", false)    /* the diary: promised or asked for on this connection */      \
     X(UNFIT, "unfit", false)        /* an earlier push of it was not fit to be pushed */           \
     X(UNWANTED, "unwanted", true)   /* most clients refused its last pushes */                     \
@@ -94,6 +95,8 @@ struct push_facts {
     // promise that asks whether it changed. May be NULL.
     bool (*find_condition)(const void *user, const struct url *url, struct arena *arena,
                            enum header_id *out_id, struct slice *out_value);
+    // Bytes, 0 when not known: what not promising it to who has it spares. May be NULL.
+    uint64_t (*find_weight)(const void *user, const struct url *url);
     const void *user;
 };
 
@@ -116,9 +119,10 @@ struct push_question {
     const struct push_visitor *visitor;       // NULL: everybody is new here
     bool is_promised;                         // the page is itself a push
     bool is_behind_proxy; // Via, Forwarded or X-Forwarded-For came from an untrusted peer
-    bool may_hint;        // a 103 can go out now: what isn't promised may be hinted
-    bool is_explained;    // make rows
-    unsigned room;        // promises the front can make now, 0 when the client takes none
+    bool is_memory_short;
+    bool may_hint;     // a 103 can go out now: what isn't promised may be hinted
+    bool is_explained; // make rows
+    unsigned room;     // promises the front can make now, 0 when the client takes none
     bool is_full; // room is 0 since a limit is reached, not since this client takes no promises
     unsigned already_promised; // for this page, at earlier moments
     // What was used at earlier moments of this request, in order.
@@ -151,6 +155,8 @@ struct push_plan {
     // What the client has once this page is shown: promised now, or there already.
     struct url *given;
     size_t given_count;
+    unsigned spared; // candidates that the client has already
+    uint64_t spared_bytes;
     unsigned ignored_elements; // Link elements beyond the limits
     struct push_row *rows;     // of every candidate, when asked for
     size_t row_count;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handler that answers by asking an origin: the story of a request, in relay.c, in the order in
 // which it happens. Its siblings carry out what push/ decides: relay_push.c promises, relay_hint.c
-// sends 103s, relay_learn.c feeds and asks the memory, relay_visitor.c knows who has it already.
+// sends 103s, relay_learn.c feeds and asks the memory, relay_visitor.c knows who has it already,
+// relay_trace.c gives requests their names.
 // Owner: the worker. One thread. A relay belongs to one generation; exchanges keep the relay they
 // started with. See also: http/exchange.h, origin/origin_call.h, push/push_plan.h.
 #ifndef OUTRIDER_RELAY_RELAY_H
@@ -12,6 +13,7 @@
 #include "config/config.h"
 #include "config/router.h"
 #include "http/exchange.h"
+#include "http/trace.h"
 #include "origin/origin_pool.h"
 #include "push/push_memory.h"
 #include "push/push_plan.h"
@@ -24,6 +26,7 @@ struct relay {
     struct push_memory *memory;
     bool has_cookie;              // some route sets the cookie that tells who has what
     bool notes_assets;            // some route needs to know what is known of resources
+    struct trace_random random;   // its key is the owner's to set
     unsigned exchanges;           // in flight
     void (*on_ended)(void *user); // once retired
     void *ended_user;

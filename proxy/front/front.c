@@ -35,6 +35,7 @@ static void become_h1(struct undecided *undecided, struct slice bytes);
 static void become_h2(struct undecided *undecided, struct slice bytes);
 static void hand_over(struct undecided *take_undecided, struct slice bytes,
                       void (*create)(struct front *, struct conn *, struct slice));
+static void count_fault(struct front *front, enum fault fault);
 static void count_down(struct front *front);
 static void check_drained(struct front *front);
 static void on_drained_task(struct loop_task *task);
@@ -66,7 +67,12 @@ void front_init(struct front *front, struct loop *loop, const struct front_limit
 // --- a new conn ---------------------------------------------------------------------------------
 
 void front_accept(struct front *front, struct conn *take_conn) {
-    if (front->is_draining || front->session_count >= front->limits.connections) {
+    bool is_too_dear = conn_is_tls(take_conn) && front_is_full(front);
+    bool is_too_many = front->session_count >= front->limits.connections;
+    if (front->is_draining || is_too_many || is_too_dear) {
+        metrics_add(&front->loop->metrics, LIMITS, METRIC_LIMIT_CONNECTIONS, is_too_many);
+        metrics_add(&front->loop->metrics, LIMITS, METRIC_LIMIT_MEMORY,
+                    is_too_dear && !is_too_many);
         refuse(take_conn);
         return;
     }
@@ -151,18 +157,30 @@ static void hand_over(struct undecided *take_undecided, struct slice bytes,
     free(take_undecided);
     create(front, conn, bytes);
     buffer_finish(&first);
+    if (front->is_draining) {
+        struct list_link *newest = list_last(&front->sessions);
+        struct front_session *session = LIST_ENTRY(newest, struct front_session, link);
+        session->drain(session);
+    }
     count_down(front); // after the session has counted itself
 }
 
 static void on_deadline(void *user) {
     struct undecided *undecided = user;
+    if (undecided->front->is_draining) {
+        conn_close(undecided->conn);
+        return;
+    }
+    metrics_add(
+        &undecided->front->loop->metrics, LIMITS,
+        conn_is_tls(undecided->conn) ? METRIC_LIMIT_HANDSHAKE_TIME : METRIC_LIMIT_REQUEST_TIME, 1);
     conn_abort(undecided->conn, FAULT_CONN_TIMEOUT);
 }
 
 static void on_end(void *user, enum fault fault) {
-    (void)fault; // nothing was asked, so nobody is told
-    struct undecided *undecided = user;
+    struct undecided *undecided = user; // nothing was asked, so nobody is told
     struct front *front = undecided->front;
+    count_fault(front, fault);
     list_remove(&undecided->link);
     free(undecided);
     count_down(front);
@@ -187,6 +205,7 @@ void front_session_begin(struct front_session *session, struct front *front, str
     };
     list_append(&front->sessions, &session->link);
     front->session_count++;
+    front_count_session(session, true);
 }
 
 bool front_take_lot(struct front_session *session) {
@@ -204,8 +223,10 @@ void front_return_lot(struct front_session *session) {
     }
 }
 
-void front_session_end(struct front_session *session) {
+void front_session_end(struct front_session *session, enum fault fault) {
     front_return_lot(session);
+    front_count_session(session, false);
+    count_fault(session->front, fault);
     struct client *client = &session->client;
     if (client->memory != NULL) {
         client->memory_destroy(client->memory);
@@ -223,7 +244,7 @@ void front_drain(struct front *front, void (*on_drained)(void *user), void *user
     front->on_drained = on_drained;
     front->on_drained_user = user;
     LIST_EACH(&front->undecided, link) {
-        conn_close(LIST_ENTRY(link, struct undecided, link)->conn);
+        conn_set_deadline(LIST_ENTRY(link, struct undecided, link)->conn, FRONT_LAST_CALL_MS);
     }
     LIST_EACH(&front->sessions, link) {
         struct front_session *session = LIST_ENTRY(link, struct front_session, link);
@@ -245,6 +266,12 @@ void front_abort_all(struct front *front) {
 void front_finish(struct front *front) {
     ensure(front->session_count == 0);
     loop_cancel(&front->drained_task);
+}
+
+static void count_fault(struct front *front, enum fault fault) {
+    if (fault != FAULT_NONE) {
+        metrics_add(&front->loop->metrics, CONNECTION_FAULTS, fault, 1);
+    }
 }
 
 static void count_down(struct front *front) {

@@ -30,6 +30,7 @@ static struct arena *on_begin(void *user) {
     x->client = &session->base.client;
     x->clock = &session->base.front->loop->clock;
     session->x = x;
+    front_exchange_begins(session->base.front, METRIC_REQUEST);
     session->response = H1_RESPONSE_WAITING;
     session->is_first = false;
     h1_session_set_state(session, H1_SESSION_HEAD);
@@ -82,6 +83,9 @@ static enum fault check_head(struct h1_session *session, const struct h1_head *h
     }
     if (fault == FAULT_NONE && is_misdirected(session)) {
         fault = FAULT_MISDIRECTED;
+    }
+    if (fault == FAULT_NONE && front_is_full(session->base.front)) {
+        fault = FAULT_MEMORY_FULL;
     }
     return fault;
 }

@@ -293,7 +293,8 @@ static void feed_starved(struct h1_session *session) {
 static void check_end(struct h1_session *session) {
     switch (session->state) {
     case H1_SESSION_WAITING:
-        if (buffer_length(&session->input) == 0 && (session->is_eof || session->is_draining)) {
+        if (buffer_length(&session->input) == 0 &&
+            (session->is_eof || (session->is_draining && !session->is_first))) {
             close_conn(session);
         }
         break;
@@ -320,10 +321,9 @@ static void finish_exchange(struct h1_session *session, enum fault fault) {
     session->wants_continue = false;
     if (session->state == H1_SESSION_EXCHANGE) {
         exchange_close(x, fault);
-        if (session->base.front->access_log != NULL) {
-            access_log_write(session->base.front->access_log, x);
-        }
+        front_exchange_ended(session->base.front, x);
     }
+    front_exchange_gone(session->base.front, x);
     exchange_destroy(x);
 }
 
@@ -369,7 +369,9 @@ static uint64_t read_deadline(const struct h1_session *session) {
     const struct front_limits *limits = &session->base.front->limits;
     switch (session->state) {
     case H1_SESSION_WAITING:
-        return session->since_ms + (session->is_first ? limits->head_ms : limits->idle_ms);
+        return session->since_ms + (!session->is_first     ? limits->idle_ms
+                                    : session->is_draining ? FRONT_LAST_CALL_MS
+                                                           : limits->head_ms);
     case H1_SESSION_HEAD:
         return session->since_ms + limits->head_ms;
     case H1_SESSION_EXCHANGE:
@@ -416,7 +418,11 @@ static void on_deadline(void *user) {
 static void drain(struct front_session *base) {
     struct h1_session *session = LIST_ENTRY(base, struct h1_session, base);
     session->is_draining = true;
+    if (session->state == H1_SESSION_WAITING && session->is_first) {
+        session->since_ms = now_ms(session);
+    }
     check_end(session);
+    update_deadline(session);
 }
 
 static void abort_session(struct front_session *base) {
@@ -447,13 +453,13 @@ static void abort_conn(struct h1_session *session, enum fault fault) {
 
 static void on_end(void *user, enum fault fault) {
     struct h1_session *session = user;
-    (void)fault; // whatever it was, the client is not there any more
-    if (session->x != NULL) {
+    bool is_idle = session->x == NULL; // many clients end so what they need no more
+    if (!is_idle) {
         finish_exchange(session, FAULT_CLIENT_GONE);
     }
     loop_cancel(&session->probe);
     h1_reader_destroy(session->reader);
     buffer_finish(&session->input);
-    front_session_end(&session->base);
+    front_session_end(&session->base, is_idle && fault == FAULT_CONN_RESET ? FAULT_NONE : fault);
     free(session);
 }

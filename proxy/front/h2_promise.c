@@ -33,6 +33,7 @@ struct exchange *h2_promise_make(struct exchange *x, const struct request_head *
     h2_priority_boost(page);
     struct h2_stream *stream = h2_stream_create(session, id);
     session->pushed_streams++;
+    front_exchange_begins(session->base.front, METRIC_PUSH);
     stream->has_request = true;
     stream->has_remote_ended = true; // the client has nothing to say on it
     stream->exchange->is_promised = true;

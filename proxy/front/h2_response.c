@@ -90,6 +90,8 @@ void h2_response_fail(struct exchange *x, enum fault fault) {
     uint32_t code = NGHTTP2_INTERNAL_ERROR;
     if (fault == FAULT_PUSH_UNWANTED || fault == FAULT_CLIENT_TIMEOUT) {
         code = NGHTTP2_CANCEL;
+    } else if (fault == FAULT_MEMORY_FULL) {
+        code = NGHTTP2_REFUSED_STREAM; // nothing was done: it may be sent again
     }
     h2_response_reset(stream, code);
 }

@@ -126,6 +126,7 @@ static void on_bytes(void *user, struct slice bytes) {
 static bool admit(struct h2_session *session, const struct h2_frame_head *head) {
     session->has_preface |= head->type == NGHTTP2_SETTINGS;
     if (!h2_credit_take(&session->credit, head)) {
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_FRAMES, 1);
         return refuse_frame(session, NGHTTP2_ENHANCE_YOUR_CALM);
     }
     if (head->type == NGHTTP2_PRIORITY &&
@@ -183,6 +184,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 
 void h2_session_spend(struct h2_session *session) {
     if (!h2_budget_spend(&session->budget, loop_now(session->base.front->loop))) {
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_RESETS, 1);
         h2_session_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
     }
 }
@@ -392,9 +394,10 @@ static void close_now(struct h2_session *session, enum fault fault) {
 
 static void on_end(void *user, enum fault fault) {
     struct h2_session *session = user;
+    bool is_idle = list_is_empty(&session->streams); // many clients end so what they need no more
     session->state = H2_SESSION_CLOSED;
     h2_stream_close_all(session, fault == FAULT_DRAINING ? fault : FAULT_CLIENT_GONE);
-    front_session_end(&session->base);
+    front_session_end(&session->base, is_idle && fault == FAULT_CONN_RESET ? FAULT_NONE : fault);
     nghttp2_session_del(session->ng);
     free(session);
 }

@@ -18,6 +18,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
                          size_t length, void *user);
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error_code, void *user);
 static void on_request_head(struct h2_stream *stream, bool is_end);
+static void refuse_request(struct h2_stream *stream, enum fault fault, bool is_end);
 static enum fault check_request(struct h2_stream *stream, bool is_end);
 static bool is_misdirected(const struct h2_stream *stream);
 static void on_request_end(struct h2_stream *stream);
@@ -63,6 +64,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         session->closed.opening_id = 0;
         struct h2_stream *stream = h2_stream_create(session, frame->hd.stream_id);
         session->client_streams++;
+        front_exchange_begins(session->base.front, METRIC_REQUEST);
         nghttp2_session_set_stream_user_data(ng, stream->id, stream);
         return 0;
     }
@@ -186,14 +188,7 @@ static void on_request_head(struct h2_stream *stream, bool is_end) {
     enum fault fault = check_request(stream, is_end);
     h2_priority_of_request(stream);
     if (fault != FAULT_NONE) {
-        if (fault == FAULT_BAD_REQUEST || fault == FAULT_HEAD_TOO_LARGE) {
-            h2_session_spend(stream->session);
-        }
-        x->request.method = stream->raw.method; // for the access log
-        x->request.authority = stream->raw.authority;
-        x->request.path = stream->raw.path;
-        x->request_state = is_end ? EXCHANGE_REQUEST_ENDED : EXCHANGE_REQUEST_OPEN;
-        exchange_refuse(x, fault);
+        refuse_request(stream, fault, is_end);
         return;
     }
     bool expects_continue = headers_has(&stream->raw.headers, HEADER_EXPECT) && !is_end;
@@ -205,9 +200,28 @@ static void on_request_head(struct h2_stream *stream, bool is_end) {
     }
 }
 
+static void refuse_request(struct h2_stream *stream, enum fault fault, bool is_end) {
+    struct exchange *x = stream->exchange;
+    if (fault == FAULT_BAD_REQUEST || fault == FAULT_HEAD_TOO_LARGE) {
+        h2_session_spend(stream->session);
+    }
+    x->request.method = stream->raw.method; // for the access log
+    x->request.authority = stream->raw.authority;
+    x->request.path = stream->raw.path;
+    x->request_state = is_end ? EXCHANGE_REQUEST_ENDED : EXCHANGE_REQUEST_OPEN;
+    if (fault == FAULT_MEMORY_FULL) {
+        exchange_turn_away(x, fault);
+    } else {
+        exchange_refuse(x, fault);
+    }
+}
+
 static enum fault check_request(struct h2_stream *stream, bool is_end) {
     if (stream->fault != FAULT_NONE) {
         return stream->fault;
+    }
+    if (front_is_full(stream->session->base.front)) {
+        return FAULT_MEMORY_FULL;
     }
     bool claims_http = slice_equal(stream->raw.scheme, SLICE("http"));
     if (claims_http && stream->session->base.client.is_tls) {
@@ -337,12 +351,11 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
         x->request.path = stream->raw.path;
     }
     exchange_close(x, fault);
-    if (front->access_log != NULL) {
-        access_log_write(front->access_log, x);
-    }
+    front_exchange_ended(front, x);
     if (x->is_promised && x->fault == FAULT_NONE) {
         h2_promise_note_finished(session, stream->id, x->promise_tag);
     }
+    front_exchange_gone(front, x);
     exchange_destroy(x); // the stream goes with the arena
 }
 

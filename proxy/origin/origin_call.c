@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "origin_impl.h"
 
+static void count_fault(const struct origin_call *call);
 static void let_go(struct origin_call *call);
 
 struct origin_call *origin_call_start(struct origin_pool *pool,
@@ -25,15 +26,14 @@ struct origin_call *origin_call_start(struct origin_pool *pool,
     }
     call->is_request_ended = head->is_end;
     call->started_ms = loop_now(pool->loop);
-    if (call->is_retry) {
-        pool->retried++;
-    }
+    origin_count(call->origin, RETRIED, call->is_retry);
     origin_pool_ask(call);
     return call;
 }
 
 void origin_call_on_conn(struct origin_call *call, struct origin_conn *oc) {
     origin_call_set_state(call, ORIGIN_CALL_SENDING);
+    origin_count(call->origin, REQUESTS, 1);
     origin_conn_send(oc, call);
     if (buffer_length(&call->early) > 0) {
         origin_conn_write(oc, buffer_peek(&call->early));
@@ -86,8 +86,18 @@ void origin_call_end(struct origin_call *call, const struct headers *trailers) {
 
 void origin_call_fail(struct origin_call *call, enum fault fault) {
     call->fault = fault;
+    count_fault(call);
     let_go(call);
     call->events->on_fail(call->user, fault);
+}
+
+// That our own line is full is no fault of the origin.
+static void count_fault(const struct origin_call *call) {
+    if (origin_call_may_retry(call)) {
+        origin_count(call->origin, RACED, 1);
+    } else if (call->fault != FAULT_ORIGIN_BUSY) {
+        origin_count(call->origin, FAULTS, 1);
+    }
 }
 
 bool origin_call_may_retry(const struct origin_call *call) {

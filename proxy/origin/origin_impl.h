@@ -24,6 +24,7 @@ struct origin {
     struct list waiting; // of origin_call: pages first, pushes behind them
     unsigned idle_count, busy_count, dialing_count, waiting_count;
     unsigned push_count; // busy or dialing for a push
+    unsigned slot;       // of its name in the metrics
     uint64_t warned_ms;  // when the log last said that this origin can't be reached
 };
 
@@ -35,8 +36,7 @@ struct origin_pool {
     size_t origin_count;
     struct timer sweep_timer; // ends what is idle or waits too long; runs only while there is any
     unsigned open_conns;      // origin_conns that are not freed yet
-    uint64_t opened, reused, retried;
-    bool is_destroyed; // waits for open_conns and the timer
+    bool is_destroyed;        // waits for open_conns and the timer
     bool is_timer_closed;
     void (*on_destroyed)(void *user);
     void *user;
@@ -100,6 +100,11 @@ struct origin_conn {
     bool has_interims; // told in this feed
     const struct headers *trailers;
 };
+
+// A number that others see too: ORIGIN_IDLE, _BUSY, _WAITING, ...
+#define origin_count(origin, ID, change)                                                           \
+    metrics_add(&(origin)->pool->loop->metrics, ORIGIN_##ID, (origin)->slot,                       \
+                (uint64_t)(int64_t)(change))
 
 // --- origin_pool.c ---
 // A connection for the call: an idle one, a new one, or a place in the line; never calls back.

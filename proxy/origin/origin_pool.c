@@ -61,6 +61,7 @@ static void origin_init(struct origin *origin, struct origin_pool *pool,
                         const struct config_origin *config, unsigned workers) {
     origin->pool = pool;
     origin->config = config;
+    origin->slot = metrics_name_slot(config->name);
     origin->max_connections = part(config->max_connections, workers);
     origin->max_idle = part(config->max_idle, workers);
     origin->max_waiting = part(config->max_waiting, workers);
@@ -124,7 +125,8 @@ static void take(struct origin_call *call, struct origin_conn *oc) {
     origin_pool_remove(oc);
     origin->busy_count++;
     origin->push_count += call->is_push;
-    origin->pool->reused++;
+    origin_count(origin, BUSY, 1);
+    origin_count(origin, REUSED, 1);
     origin_call_on_conn(call, oc);
 }
 
@@ -134,6 +136,7 @@ static void dial(struct origin_call *call) {
     origin_call_set_state(call, ORIGIN_CALL_DIALING);
     origin->dialing_count++;
     origin->push_count += call->is_push;
+    origin_count(origin, BUSY, 1);
     struct dialer_target target = {.is_unix = config->kind == CONFIG_ORIGIN_UNIX,
                                    .host = config->host,
                                    .port = config->port,
@@ -148,7 +151,7 @@ static void on_connected(void *user, struct conn *take_conn) {
     call->dialer = NULL;
     origin->dialing_count--;
     origin->busy_count++;
-    origin->pool->opened++;
+    origin_count(origin, OPENED, 1);
     origin_call_on_conn(call, origin_conn_create(origin, take_conn));
 }
 
@@ -187,6 +190,7 @@ static void wait_in_line(struct origin_call *call) {
     }
     list_insert_before(position, &call->waiting);
     origin->waiting_count++;
+    origin_count(origin, WAITING, 1);
     start_sweeping(origin->pool);
 }
 
@@ -205,6 +209,7 @@ void origin_pool_forget(struct origin_call *call) {
     if (list_link_is_in_list(&call->waiting)) {
         list_remove(&call->waiting);
         origin->waiting_count--;
+        origin_count(origin, WAITING, -1);
     }
     if (call->state == ORIGIN_CALL_DIALING) {
         if (call->dialer != NULL) {
@@ -213,6 +218,7 @@ void origin_pool_forget(struct origin_call *call) {
         }
         origin->dialing_count--;
         origin->push_count -= call->is_push;
+        origin_count(origin, BUSY, -1);
         serve_waiting(origin);
     }
 }
@@ -220,6 +226,7 @@ void origin_pool_forget(struct origin_call *call) {
 void origin_pool_release(struct origin *origin, bool was_push) {
     origin->busy_count--;
     origin->push_count -= was_push;
+    origin_count(origin, BUSY, -1);
     serve_waiting(origin);
 }
 
@@ -232,6 +239,7 @@ static void serve_waiting(struct origin *origin) {
         }
         list_remove(&call->waiting);
         origin->waiting_count--;
+        origin_count(origin, WAITING, -1);
         begin(call, idle);
     }
 }
@@ -242,6 +250,7 @@ void origin_pool_store(struct origin_conn *oc) {
     struct origin *origin = oc->origin;
     list_prepend(&origin->idle, &oc->idle);
     origin->idle_count++;
+    origin_count(origin, IDLE, 1);
     if (origin->idle_count > origin->max_idle) {
         close_idle(LIST_ENTRY(list_last(&origin->idle), struct origin_conn, idle));
     }
@@ -252,6 +261,7 @@ void origin_pool_remove(struct origin_conn *oc) {
     ensure(list_link_is_in_list(&oc->idle));
     list_remove(&oc->idle);
     oc->origin->idle_count--;
+    origin_count(oc->origin, IDLE, -1);
 }
 
 static void close_idle(struct origin_conn *oc) {
@@ -347,8 +357,7 @@ static void free_when_done(struct origin_pool *pool) {
 }
 
 struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool) {
-    struct origin_pool_counts counts = {
-        .opened = pool->opened, .reused = pool->reused, .retried = pool->retried};
+    struct origin_pool_counts counts = {0};
     for (size_t i = 0; i < pool->origin_count; i++) {
         const struct origin *origin = &pool->origins[i];
         counts.idle += origin->idle_count;

@@ -229,6 +229,17 @@ bool push_learn_next(const struct push_learn *learn, struct push_learn_cursor *c
     }
 }
 
+void push_learn_forget(struct push_learn *learn, struct slice authority, struct slice path) {
+    for (unsigned i = 0; i < PUSH_LEARN_TIERS; i++) {
+        LIST_EACH(&learn->pages.tiers[i], link) {
+            struct push_learn_page *page = LIST_ENTRY(link, struct push_learn_page, link);
+            if (push_learn_rules_is_page(&page->key, authority, path)) {
+                push_learn_pages_remove(&learn->pages, page);
+            }
+        }
+    }
+}
+
 static void view(const struct push_learn_page *page, uint64_t now_ms,
                  struct push_learn_view *out_view) {
     *out_view = (struct push_learn_view){

@@ -363,6 +363,19 @@ bool push_learn_behaviour_note_bad(struct push_learn_behaviour *behaviour, struc
     return push_learn_habits_forget(&behaviour->habits, hash_url(behaviour->seed, authority, path));
 }
 
+void push_learn_behaviour_forget(struct push_learn_behaviour *behaviour, struct slice authority,
+                                 struct slice path) {
+    struct list *lists[] = {&behaviour->habits.young, &behaviour->habits.ripe};
+    for (unsigned i = 0; i < 2; i++) {
+        LIST_EACH(lists[i], link) {
+            struct push_learn_habit *habit = LIST_ENTRY(link, struct push_learn_habit, link);
+            if (push_learn_rules_is_page(&habit->key, authority, path)) {
+                push_learn_habits_remove(&behaviour->habits, habit);
+            }
+        }
+    }
+}
+
 bool push_learn_behaviour_next(const struct push_learn_behaviour *behaviour,
                                struct push_learn_cursor *cursor, uint64_t now_ms,
                                struct push_learn_behaviour_view *out_view) {

@@ -86,7 +86,8 @@ static size_t collect_fields(const struct headers *headers, struct arena *arena,
     size_t count = 0;
     for (uint32_t i = 0; i < headers->count && count < MAX_FIELDS; i++) {
         const struct header *field = &headers->rows[i];
-        bool is_own = field->id == HEADER_USER_AGENT || field->id == HEADER_OTHER;
+        bool is_own = field->id == HEADER_USER_AGENT || field->id == HEADER_TRACEPARENT ||
+                      field->id == HEADER_TRACESTATE || field->id == HEADER_OTHER;
         bool is_browsers = slice_starts_with(field->name, SLICE("sec-")) ||
                            slice_equal(field->name, SLICE("origin"));
         if (is_own && !is_browsers && field->value.length >= MIN_WORD_BYTES) {

@@ -194,6 +194,14 @@ static uint64_t life_ms(const struct freshness *freshness, bool with_private) {
 }
 
 // Nearly always one field: the fronts join the crumbs.
+bool push_learn_rules_is_page(const struct push_learn_key *key, struct slice authority,
+                              struct slice path) {
+    bool has_query = slice_find(path, '?') < path.length;
+    struct slice own = has_query ? key->path : slice_first(key->path, slice_find(key->path, '?'));
+    return authority.length == 0 ||
+           (slice_equal(key->authority, authority) && slice_equal(own, path));
+}
+
 struct slice push_learn_rules_visitor(const struct request_head *request, struct arena *arena) {
     const struct headers *headers = &request->headers;
     const struct header *field = headers_find(headers, HEADER_COOKIE);

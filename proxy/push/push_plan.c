@@ -76,6 +76,7 @@ static bool is_hinted(const struct planner *planner, struct slice element);
 static void order_hints(struct planner *planner, size_t count);
 static bool is_given(const struct planner *planner, enum push_reason reason);
 static void note_given(struct planner *planner, const struct url *url);
+static void note_spared(struct planner *planner, enum push_reason reason, const struct url *url);
 static void explain(struct planner *planner, const struct push_candidate *candidate,
                     const struct verdict *verdict);
 static void *grow(struct arena *arena, const void *rows, size_t count, size_t *capacity,
@@ -157,9 +158,22 @@ static void plan_candidate(struct planner *planner, const struct push_candidate 
     if (is_given(planner, judged)) {
         note_given(planner, &verdict.url);
     }
+    note_spared(planner, judged, &verdict.url);
     planner->plan->outcomes[verdict.reason]++;
     if (planner->question->is_explained) {
         explain(planner, candidate, &verdict);
+    }
+}
+
+static void note_spared(struct planner *planner, enum push_reason reason, const struct url *url) {
+    const struct push_facts *facts = planner->question->facts;
+    if (reason != PUSH_REASON_ALREADY && reason != PUSH_REASON_IN_CACHE &&
+        reason != PUSH_REASON_RETURNING) {
+        return;
+    }
+    planner->plan->spared++;
+    if (facts != NULL && facts->find_weight != NULL) {
+        planner->plan->spared_bytes += facts->find_weight(facts->user, url);
     }
 }
 
@@ -250,7 +264,7 @@ static enum push_reason judge_page(const struct push_question *question, enum pu
     if (question->diary != NULL && push_diary_has_stopped(question->diary)) {
         return PUSH_REASON_REFUSED;
     }
-    return PUSH_REASON_PROMISED;
+    return question->is_memory_short ? PUSH_REASON_MEMORY : PUSH_REASON_PROMISED;
 }
 
 // What is known of the resource: fast-load, the diary, the visitor's cache, earlier pushes.

@@ -58,6 +58,8 @@ void push_promise_make(const struct request_head *page, enum config_credentials 
     copy_fields(page, HEADER_ACCEPT_ENCODING, headers);
     copy_fields(page, HEADER_ACCEPT_LANGUAGE, headers);
     copy_fields(page, HEADER_USER_AGENT, headers);
+    copy_fields(page, HEADER_TRACEPARENT, headers); // the same trace, as if the client had asked
+    copy_fields(page, HEADER_TRACESTATE, headers);
     headers_add_id(headers, HEADER_REFERER, referer(page, url, arena));
     // Another authority never sees this one's credentials.
     bool is_same_site = slice_equal(url->authority, page->authority);

@@ -66,6 +66,7 @@ static void start(struct exchange *x, void *handler) {
     r->exchange = x;
     x->handler_user = r;
     relay->exchanges++;
+    relay_trace_open(r);
     r->route = router_find(relay->router, x->request.authority, x->request.path);
     if (r->route == NULL) {
         exchange_fail(x, FAULT_NO_ROUTE);
@@ -154,6 +155,7 @@ static void on_origin_head(void *user, const struct response_head *head) {
     struct exchange *x = r->exchange;
     x->story.origin_reused = origin_call_was_reused(r->call);
     x->story.origin_head_ms = exchange_now(x) - r->asked_ms;
+    relay_ledger_note_head(r);
     relay_hint_drop(r);
     relay_learn_observe(r, head);
     relay_visitor_note_head(r, head);

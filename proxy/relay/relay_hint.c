@@ -3,6 +3,7 @@
 #include "relay_impl.h"
 
 static void hold(struct relay_exchange *r, const struct headers *headers);
+static void pass(struct relay_exchange *r, const struct headers *headers);
 static void send(struct relay_exchange *r, const struct headers *headers);
 static struct slice join(const struct push_plan *plan, struct arena *arena);
 
@@ -32,6 +33,7 @@ void relay_hint_send(struct relay_exchange *r, const struct push_plan *plan) {
     struct headers headers;
     headers_init(&headers, r->exchange->arena);
     headers_add_id(&headers, HEADER_LINK, join(plan, r->exchange->arena));
+    relay_ledger_note_hints(r, (unsigned)plan->hint_count);
     send(r, &headers);
 }
 
@@ -51,7 +53,7 @@ void relay_hint_pass(struct relay_exchange *r, const struct response_head *head)
     if (r->hint_client.takes_one) {
         hold(r, &headers);
     } else if (headers.count > 0) {
-        send(r, &headers);
+        pass(r, &headers);
     }
 }
 
@@ -68,25 +70,25 @@ static void hold(struct relay_exchange *r, const struct headers *headers) {
 void relay_hint_flush(struct relay_exchange *r) {
     // The one that is read had better carry links.
     if (r->held.count > 0 && headers_has(&r->held, HEADER_LINK) && !r->has_hinted) {
-        send(r, &r->held);
-        r->held_hints = 0;
+        relay_push_settle_hints(r, PUSH_REASON_HINTED);
+        pass(r, &r->held);
     }
 }
 
 void relay_hint_drop(struct relay_exchange *r) {
-    uint64_t *counts = r->relay->memory->counts.outcomes;
-    r->outcomes[PUSH_REASON_HINTED] -= r->held_hints;
-    r->outcomes[PUSH_REASON_TOO_LATE] += r->held_hints;
-    counts[PUSH_REASON_HINTED] -= r->held_hints;
-    counts[PUSH_REASON_TOO_LATE] += r->held_hints;
-    r->held_hints = 0;
+    relay_push_settle_hints(r, PUSH_REASON_TOO_LATE);
+}
+
+static void pass(struct relay_exchange *r, const struct headers *headers) {
+    relay_ledger_note_passed(r);
+    send(r, headers);
 }
 
 static void send(struct relay_exchange *r, const struct headers *headers) {
     const struct response_head head = {
         .status = 103, .headers = *headers, .content_length = BODY_NONE};
     r->has_hinted = true;
-    r->relay->memory->counts.hints_sent++;
+    relay_ledger_note_early(r);
     exchange_send_interim(r->exchange, &head);
 }
 

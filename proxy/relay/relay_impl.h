@@ -29,6 +29,8 @@ struct relay_exchange {
     bool has_content;                   // some of the request's content was passed on
     bool is_behind_proxy; // one that we don't know: its connection carries many people
     uint64_t asked_ms;
+    uint64_t early_ms;   // when the first hint or promise left while the origin thought, 0: none
+    uint64_t ledger_key; // of this page's row in the ledger, or of the page that promised this; 0
     // what is known of this page
     struct push_learn_links learned;
     struct push_learn_links behaviour;
@@ -54,6 +56,10 @@ struct relay_exchange {
     struct relay_client *pusher; // counts this open promise; NULL once counted off
 };
 
+// --- relay_trace.c: names for the logs ----------------------------------------------------------
+// Before the first that may fail, so that its line and its answer have them.
+void relay_trace_open(struct relay_exchange *r);
+
 // --- relay_push.c: promises ---------------------------------------------------------------------
 // The client asked for this itself; it need not be promised any more.
 void relay_push_note_request(struct relay_exchange *r);
@@ -67,6 +73,8 @@ void relay_push_at_event(struct relay_exchange *r, struct slice links);
 // A pushed response's head: may it go out? Remembers the URL when not.
 bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head *head);
 void relay_push_on_closed(struct relay_exchange *r, enum fault fault);
+// What became of the candidates in hints that were held: HINTED or TOO_LATE.
+void relay_push_settle_hints(struct relay_exchange *r, enum push_reason reason);
 
 // --- relay_hint.c: 103 Early Hints --------------------------------------------------------------
 void relay_hint_open(struct relay_exchange *r);
@@ -79,6 +87,21 @@ void relay_hint_pass(struct relay_exchange *r, const struct response_head *head)
 void relay_hint_flush(struct relay_exchange *r);
 // The final head is here, or none comes: what is held is of no use any more.
 void relay_hint_drop(struct relay_exchange *r);
+
+// --- relay_ledger.c: what it was good for -------------------------------------------------------
+// Before the plan's promises are made.
+void relay_ledger_note_plan(struct relay_exchange *r, const struct push_plan *plan);
+// This page's row; NULL when it has none, or none any more.
+struct push_ledger_row *relay_ledger_row(const struct relay_exchange *r);
+// A 103 leaves: our own, with so many elements, or the origin's.
+void relay_ledger_note_hints(struct relay_exchange *r, unsigned elements);
+void relay_ledger_note_passed(struct relay_exchange *r);
+// Something leaves before the origin's head; the head is here.
+void relay_ledger_note_early(struct relay_exchange *r);
+void relay_ledger_note_head(struct relay_exchange *r);
+void relay_ledger_open_push(struct relay_exchange *r);
+void relay_ledger_note_push_end(struct relay_exchange *r, enum fault fault);
+uint64_t relay_ledger_find_weight(const void *relay_exchange, const struct url *url);
 
 // --- relay_event.c: promises from a running response --------------------------------------------
 void relay_event_open(struct relay_exchange *r, const struct response_head *head);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay_impl.h"
 
+static bool may_learn(const struct relay_exchange *r);
 static struct push_learn_policy policy_of(const struct config_learn *learn);
 static void keep(struct relay_exchange *r, const struct push_learn_links *found,
                  struct push_learn_links *out_kept);
@@ -15,7 +16,7 @@ void relay_learn_open(struct relay_exchange *r) {
     }
     struct push_learn_policy policy = policy_of(learn);
     uint64_t now = exchange_now(x);
-    if (learn->by_behaviour) {
+    if (learn->by_behaviour && may_learn(r)) {
         push_learn_behaviour_start(memory->behaviour, &x->request, &policy, x->client->id, now);
     }
     bool is_of_use = r->hint_client.takes_ours || exchange_promise_room(x) > 0;
@@ -31,6 +32,11 @@ void relay_learn_open(struct relay_exchange *r) {
     if (learn->by_behaviour && push_learn_behaviour_find(memory->behaviour, &key, now, &found)) {
         keep(r, &found, &r->behaviour);
     }
+}
+
+// What is known serves on; what is gone is still forgotten.
+static bool may_learn(const struct relay_exchange *r) {
+    return memory_gauge_read(r->relay->memory->gauge) == MEMORY_PLENTY;
 }
 
 static struct push_learn_policy policy_of(const struct config_learn *learn) {
@@ -64,10 +70,10 @@ void relay_learn_observe(struct relay_exchange *r, const struct response_head *h
         .wall_ms = x->clock->wall_ms,
         .is_promised = x->is_promised,
     };
-    if (learn->is_on) {
+    if (learn->is_on && may_learn(r)) {
         push_learn_observe(memory->learn, &response, x->client->id, x->arena, exchange_now(x));
     }
-    if (learn->by_behaviour) {
+    if (learn->by_behaviour && may_learn(r)) {
         push_learn_behaviour_observe(memory->behaviour, &response, x->client->id, x->arena,
                                      exchange_now(x));
     }

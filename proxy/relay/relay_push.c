@@ -14,6 +14,9 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
                           struct push_question *out_question);
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
                       const struct push_plan *plan);
+static void count_outcomes(struct relay_exchange *r, enum push_moment moment,
+                           const struct push_plan *plan, unsigned not_taken);
+static void count_outcome(struct relay_exchange *r, enum push_reason reason, unsigned count);
 static unsigned open_room(const struct relay_exchange *r);
 static bool make_promise(struct relay_exchange *r, const struct push_promise *promise);
 static void rewrite_links(struct response_head *head, const struct push_plan *plan);
@@ -37,6 +40,7 @@ void relay_push_note_request(struct relay_exchange *r) {
         r->page_had_credentials = x->page != NULL && has_credentials(&x->page->request);
         r->pusher = relay_push_client(r);
         r->pusher->open_promises++;
+        relay_ledger_open_push(r);
         x->promise_tag =
             push_unfit_key(r->relay->memory->unfit, x->request.authority, x->request.path);
         return;
@@ -68,7 +72,7 @@ struct relay_client *relay_push_client(const struct relay_exchange *r) {
 static void on_late_refusal(void *memory, uint64_t tag) {
     struct relay_client *client = memory;
     push_diary_note_late_refusal(client->diary);
-    client->memory->counts.resets++;
+    metrics_add(client->memory->metrics, PUSHES, METRIC_PUSH_REFUSED_LATE, 1);
     if (!push_diary_is_refusing(client->diary)) {
         push_unfit_note_late_refusal(client->memory->unfit, tag);
     }
@@ -99,7 +103,6 @@ void relay_push_at_interim(struct relay_exchange *r, struct response_head *head)
         return;
     }
     carry_out(r, PUSH_AT_INTERIM, &plan);
-    r->held_hints += plan.outcomes[PUSH_REASON_HINTED];
     if (plan.has_rewritten_links) {
         rewrite_links(head, &plan);
     }
@@ -157,8 +160,10 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
     const struct exchange *x = r->exchange;
     const struct config_route *route = r->route;
     const struct relay_client *client = relay_push_client(r);
-    *facts = (struct push_facts){
-        .fitness = find_fitness, .find_condition = relay_visitor_find_condition, .user = r};
+    *facts = (struct push_facts){.fitness = find_fitness,
+                                 .find_condition = relay_visitor_find_condition,
+                                 .find_weight = relay_ledger_find_weight,
+                                 .user = r};
     *out_question = (struct push_question){
         .moment = moment,
         .request = &x->request,
@@ -175,6 +180,7 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
         .visitor = r->has_visitor ? &r->visitor : NULL,
         .is_promised = x->is_promised,
         .is_behind_proxy = r->is_behind_proxy,
+        .is_memory_short = memory_gauge_read(r->relay->memory->gauge) != MEMORY_PLENTY,
         .may_hint = relay_hint_may(r, moment, head),
         .is_explained = r->relay->on_plan != NULL,
         .room = open_room(r),
@@ -184,22 +190,54 @@ static void open_question(struct relay_exchange *r, enum push_moment moment,
 
 static void carry_out(struct relay_exchange *r, enum push_moment moment,
                       const struct push_plan *plan) {
-    struct push_counts *counts = &r->relay->memory->counts;
-    for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
-        r->outcomes[i] += plan->outcomes[i];
-        counts->outcomes[i] += plan->outcomes[i];
-    }
-    counts->ignored_elements += plan->ignored_elements;
+    relay_ledger_note_plan(r, plan);
     if (r->relay->on_plan != NULL) {
         r->relay->on_plan(r->relay->user, r->exchange, moment, plan);
     }
-    bool are_made = true;
+    unsigned made = 0;
     for (size_t i = 0; i < plan->promise_count; i++) {
-        are_made = make_promise(r, &plan->promises[i]) && are_made;
+        made += make_promise(r, &plan->promises[i]);
     }
-    if (are_made) {
+    if (made > 0) {
+        relay_ledger_note_early(r);
+    }
+    if (made == plan->promise_count) {
         relay_visitor_note_plan(r, plan);
     }
+    count_outcomes(r, moment, plan, (unsigned)plan->promise_count - made);
+}
+
+static void count_outcomes(struct relay_exchange *r, enum push_moment moment,
+                           const struct push_plan *plan, unsigned not_taken) {
+    bool are_held = moment == PUSH_AT_INTERIM;
+    for (size_t i = 0; i < PUSH_REASON_COUNT; i++) {
+        unsigned count = plan->outcomes[i];
+        switch (i) {
+        case PUSH_REASON_PROMISED:
+            count -= not_taken;
+            break;
+        case PUSH_REASON_CLIENT:
+            count += not_taken;
+            break;
+        case PUSH_REASON_HINTED:
+            r->held_hints += are_held ? count : 0;
+            count = are_held ? 0 : count;
+            break;
+        default:
+            break;
+        }
+        count_outcome(r, (enum push_reason)i, count);
+    }
+}
+
+static void count_outcome(struct relay_exchange *r, enum push_reason reason, unsigned count) {
+    r->outcomes[reason] += count;
+    metrics_add(r->relay->memory->metrics, OUTCOMES, reason, count);
+}
+
+void relay_push_settle_hints(struct relay_exchange *r, enum push_reason reason) {
+    count_outcome(r, reason, r->held_hints);
+    r->held_hints = 0;
 }
 
 // What the client's limits and our own leave on this connection.
@@ -217,11 +255,6 @@ static unsigned open_room(const struct relay_exchange *r) {
 static bool make_promise(struct relay_exchange *r, const struct push_promise *promise) {
     struct exchange *x = r->exchange;
     if (exchange_promise(x, &promise->request, promise->priority) == NULL) {
-        uint64_t *counts = r->relay->memory->counts.outcomes;
-        r->outcomes[PUSH_REASON_PROMISED]--;
-        r->outcomes[PUSH_REASON_CLIENT]++;
-        counts[PUSH_REASON_PROMISED]--;
-        counts[PUSH_REASON_CLIENT]++;
         return false;
     }
     x->story.promised++;
@@ -274,7 +307,6 @@ bool relay_push_may_deliver(struct relay_exchange *r, const struct response_head
     if (push_delivery_is_fit(head, r->page_had_credentials, r->promise_has_credentials)) {
         return true;
     }
-    r->relay->memory->counts.taken_back++;
     push_unfit_add(r->relay->memory->unfit, x->request.authority, x->request.path,
                    head->status < 400, exchange_now(x));
     push_diary_forget(r->pusher->diary, x->request.authority, x->request.path);
@@ -291,6 +323,7 @@ void relay_push_on_closed(struct relay_exchange *r, enum fault fault) {
     if (r->pusher != NULL) {
         r->pusher->open_promises--;
         note_outcome(r, fault);
+        relay_ledger_note_push_end(r, fault);
         r->pusher = NULL;
     }
     if (fault == FAULT_NONE) {
@@ -307,7 +340,6 @@ static void note_outcome(struct relay_exchange *r, enum fault fault) {
         return;
     }
     push_diary_note_outcome(diary, was_refused);
-    r->relay->memory->counts.resets += was_refused;
     if (!was_refused || !push_diary_is_refusing(diary)) {
         push_unfit_note_outcome(r->relay->memory->unfit, request->authority, request->path,
                                 was_refused, exchange_now(r->exchange));

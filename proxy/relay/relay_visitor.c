@@ -60,7 +60,7 @@ static void read_cookie(struct relay_exchange *r) {
     r->digest = arena_new(x->arena, struct push_digest);
     r->digest_outcome = push_cookie_read(&x->request.headers, cookie_name(r),
                                          &r->relay->memory->digest_key, r->digest);
-    r->relay->memory->counts.digests[r->digest_outcome]++;
+    metrics_add(r->relay->memory->metrics, DIGESTS, r->digest_outcome, 1);
 }
 
 // --- plans --------------------------------------------------------------------------------------

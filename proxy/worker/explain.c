@@ -171,12 +171,14 @@ static void open_worker(struct asker *asker) {
     loop_init(&asker->loop);
     asker->end.run = on_end;
     asker->pool = origin_pool_create(&asker->loop, config, 1);
-    push_memory_init(&asker->memory, &limits, 1);
+    push_memory_init(&asker->memory, &limits, 1, &asker->loop.metrics);
     asker->memory.sha256 = tls_hash_sha256;
     load_key(asker);
     asker->out->state = load_state(asker);
     look_up(asker);
     relay_init(&asker->relay, config, asker->router, asker->pool, &asker->memory);
+    struct hash_key *key = &asker->relay.random.key;
+    ensure(uv_random(NULL, NULL, key, sizeof(*key), 0, NULL) == 0);
     asker->relay.on_plan = on_plan;
     asker->relay.user = asker;
 }

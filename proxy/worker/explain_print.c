@@ -26,6 +26,7 @@ enum { MAX_COLUMN = 48 };
     X(BEHIND_PROXY, "the request came by a proxy that is not in `trusted`")                        \
     X(CREDENTIALS, "the request has Authorization; see `push: credentials`")                       \
     X(REFUSED, "this client refused most promises on its connection")                              \
+    X(MEMORY, "outrider is short of memory; see `limits: memory`")                                 \
     X(ALREADY, "this connection was promised it, or asked for it, before")                         \
     X(UNFIT, "no route serves it, or an earlier push of it was not fit")                           \
     X(UNWANTED, "most clients refused its last pushes")                                            \

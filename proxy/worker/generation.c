@@ -2,6 +2,7 @@
 #include "worker/generation.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/ensure.h"
+#include "base/log.h"
 #include "net/listener.h"
+#include "worker/endpoint.h"
 #include "worker/file.h"
 
 static struct tls_context *load_certificates(const struct config *config, size_t index,
@@ -20,13 +23,17 @@ static size_t find_previous(const struct generation *generation, size_t index,
                             const struct generation *previous);
 static struct tls_context *keep_own_certificate(const struct generation *generation, size_t index,
                                                 const struct generation *previous);
-static void open_sockets(struct generation *generation, size_t index, struct config_errors *errors);
+static void open_sockets(struct generation *generation, size_t index, int passed,
+                         struct config_errors *errors);
+static void open_admin(struct generation *generation, const struct generation *previous,
+                       struct config_errors *errors);
 static void destroy(struct generation *generation);
-static int open_one(const struct config_listener *listener, unsigned worker, uint16_t *port,
-                    char *out_error, size_t out_error_size);
+static int open_one(const struct config_listener *listener, int passed, unsigned worker,
+                    uint16_t *port, char *out_error, size_t out_error_size);
 
 struct generation *generation_build(struct config *take_config, unsigned workers,
                                     const struct generation *previous,
+                                    const struct activation *activation,
                                     struct config_errors *errors) {
     struct generation *generation = alloc_new(struct generation);
     atomic_init(&generation->refs, 1);
@@ -41,8 +48,10 @@ struct generation *generation_build(struct config *take_config, unsigned workers
     for (size_t i = 0; i < listeners * workers; i++) {
         generation->sockets[i] = -1;
     }
+    memset(generation->admin_sockets, -1, sizeof(generation->admin_sockets));
     size_t errors_before = errors->count;
     make_digest_key(generation, previous, errors);
+    activation_check(activation, take_config, errors);
     for (size_t i = 0; i < listeners; i++) {
         generation->previous[i] = find_previous(generation, i, previous);
         if (take_config->listeners[i].is_tls) {
@@ -54,10 +63,14 @@ struct generation *generation_build(struct config *take_config, unsigned workers
     }
     for (size_t i = 0; i < listeners && errors->count == errors_before; i++) {
         if (generation->previous[i] == SIZE_MAX) {
-            open_sockets(generation, i, errors);
+            open_sockets(generation, i, activation_find(activation, &take_config->listeners[i]),
+                         errors);
         } else {
             generation->ports[i] = previous->ports[generation->previous[i]];
         }
+    }
+    if (errors->count == errors_before) {
+        open_admin(generation, previous, errors);
     }
     if (errors->count > errors_before) {
         destroy(generation);
@@ -162,15 +175,16 @@ static struct tls_context *load_certificates(const struct config *config, size_t
     return context;
 }
 
-// One socket per worker: the kernel spreads the connections (SO_REUSEPORT).
-static void open_sockets(struct generation *generation, size_t index,
+// One socket per worker: the kernel spreads the connections (SO_REUSEPORT). Of one that was passed
+// all have the same.
+static void open_sockets(struct generation *generation, size_t index, int passed,
                          struct config_errors *errors) {
     const struct config_listener *listener = &generation->config->listeners[index];
     uint16_t *port = &generation->ports[index];
     *port = listener->port;
     for (unsigned i = 0; i < generation->workers; i++) {
         char text[128] = "";
-        int fd = open_one(listener, i, port, text, sizeof(text));
+        int fd = open_one(listener, passed, i, port, text, sizeof(text));
         if (fd < 0) {
             char key[64];
             snprintf(key, sizeof(key), "listeners[%zu].address", index);
@@ -184,13 +198,57 @@ static void open_sockets(struct generation *generation, size_t index,
     }
 }
 
-static int open_one(const struct config_listener *listener, unsigned worker, uint16_t *port,
-                    char *out_error, size_t out_error_size) {
+static int open_one(const struct config_listener *listener, int passed, unsigned worker,
+                    uint16_t *port, char *out_error, size_t out_error_size) {
+    if (passed >= 0) {
+        int fd = fcntl(passed, F_DUPFD_CLOEXEC, 0);
+        snprintf(out_error, out_error_size, "%s", fd < 0 ? strerror(errno) : "");
+        return fd;
+    }
     bool may_be_taken = worker == 0 && listener->port != 0;
     if (may_be_taken && !listener_is_free(listener->host, *port, out_error, out_error_size)) {
         return -1;
     }
     return listener_socket(listener->host, port, out_error, out_error_size);
+}
+
+const struct config_endpoint *generation_endpoint(const struct generation *generation,
+                                                  unsigned index) {
+    const struct config_admin *admin = &generation->config->admin;
+    return index == 0 ? &admin->listen : &admin->probes;
+}
+
+// A second outrider on a machine should not fail on a default that it never asked for.
+static void open_admin(struct generation *generation, const struct generation *previous,
+                       struct config_errors *errors) {
+    static const char *const keys[] = {"admin.listen", "admin.probes"};
+    for (unsigned i = 0; i < 2; i++) {
+        const struct config_endpoint *endpoint = generation_endpoint(generation, i);
+        char text[128];
+        if (!endpoint_is_on(endpoint)) {
+            continue;
+        }
+        if (previous != NULL && previous->admin_is_open[i] &&
+            endpoint_is_same(endpoint, generation_endpoint(previous, i))) {
+            generation->admin_is_kept[i] = generation->admin_is_open[i] = true;
+            generation->admin_ports[i] = previous->admin_ports[i];
+            continue;
+        }
+        generation->admin_sockets[i] =
+            endpoint_open(endpoint, &generation->admin_ports[i], text, sizeof(text));
+        generation->admin_is_open[i] = generation->admin_sockets[i] >= 0;
+        if (generation->admin_is_open[i]) {
+            continue;
+        }
+        char place[256];
+        endpoint_describe(endpoint, endpoint->port, place, sizeof(place));
+        if (config_is_written(generation->config, "admin")) {
+            config_errors_add(errors, generation->config->file, 0, 0, keys[i],
+                              "can't listen on %s: %s", place, text);
+        } else {
+            log_warn("generation", "-", "no admin listener: can't listen on %s: %s", place, text);
+        }
+    }
 }
 
 struct generation *generation_ref(struct generation *generation) {
@@ -211,6 +269,12 @@ static void destroy(struct generation *generation) {
     for (size_t i = 0; i < listeners * generation->workers; i++) {
         if (generation->sockets[i] >= 0) {
             close(generation->sockets[i]);
+        }
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (generation->admin_sockets[i] >= 0) {
+            close(generation->admin_sockets[i]);
+            endpoint_remove(generation_endpoint(generation, i));
         }
     }
     for (size_t i = 0; i < listeners; i++) {

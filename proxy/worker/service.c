@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/service.h"
 
+#include <uv.h>
+
 #include "base/alloc.h"
+#include "base/ensure.h"
 #include "origin/origin_pool.h"
 #include "relay/relay.h"
 
@@ -26,6 +29,8 @@ struct service *service_create(struct loop *loop, struct generation *generation,
     service->pool = origin_pool_create(loop, generation->config, generation->workers);
     service->end_task.run = end;
     relay_init(&service->relay, generation->config, generation->router, service->pool, memory);
+    struct hash_key *key = &service->relay.random.key;
+    ensure(uv_random(NULL, NULL, key, sizeof(*key), 0, NULL) == 0);
     service->relay.on_learned = on_learned;
     service->relay.user = user;
     return service;

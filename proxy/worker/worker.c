@@ -3,15 +3,16 @@
 
 #include <stdio.h>
 
+#include "admin/admin_hints.h"
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/ensure.h"
-#include "front/access_log.h"
 #include "front/front.h"
 #include "net/listener.h"
 #include "net/timer.h"
 #include "net/tls_hash.h"
 #include "push/push_learn_file.h"
+#include "worker/logs.h"
 #include "worker/service.h"
 
 struct worker {
@@ -23,6 +24,9 @@ struct worker {
     struct push_memory memory;
     struct timer share_timer;
     bool is_sharing; // the timer runs
+    struct timer beat_timer;
+    uint64_t beat_due_ms;
+    atomic_uint_fast64_t beat_ms;
     struct access_log *access_log;
     struct listener **listeners;
     bool is_draining;
@@ -30,12 +34,14 @@ struct worker {
     bool has_ended;      // the loop takes no more posts
 };
 
-enum { SHARE_NOW_BYTES = PUSH_LEARN_OUTBOX_BYTES / 4 };
+enum { SHARE_NOW_BYTES = PUSH_LEARN_OUTBOX_BYTES / 4, BEAT_MS = 1000 };
 
 struct message { // to a worker
     struct worker *worker;
-    struct buffer records;
     struct generation *generation;
+    struct buffer bytes; // records, or the argument of a question
+    uint64_t id;
+    enum admin_question question;
 };
 
 static void run(void *argument);
@@ -53,6 +59,10 @@ static void on_share_timer(struct timer *timer);
 static void share(struct worker *worker);
 static void hear(void *argument);
 static void save(void *argument);
+static void answer(void *argument);
+static void forget(struct worker *worker, struct slice page);
+static void start_beat(struct worker *worker);
+static void on_beat(struct timer *timer);
 static bool post(struct worker *worker, void (*function)(void *argument), void *argument);
 static void end_posts(struct worker *worker);
 static void report(const struct worker *worker);
@@ -79,6 +89,7 @@ static void run(void *argument) {
     loop_wake(loop);
     open_memory(worker);
     open_front(worker);
+    start_beat(worker);
     serve(worker, worker->options.generation);
     generation_unref(&worker->options.generation);
     loop_run(loop);
@@ -97,8 +108,9 @@ static void open_memory(struct worker *worker) {
     const struct push_learn_limits limits = {.pages = learned->pages,
                                              .page_bytes = (uint32_t)learned->page_bytes,
                                              .is_alone = generation->workers == 1};
-    push_memory_init(&worker->memory, &limits, worker->options.seed);
+    push_memory_init(&worker->memory, &limits, worker->options.seed, &worker->loop.metrics);
     worker->memory.sha256 = tls_hash_sha256;
+    worker->memory.gauge = worker->options.memory;
     timer_init(&worker->share_timer, &worker->loop, on_share_timer);
     const struct clock *clock = &worker->loop.clock;
     struct push_learn_file_error error; // the server has looked at it
@@ -114,12 +126,8 @@ static void open_front(struct worker *worker) {
     const struct front_limits limits = front_limits_of(config, generation->workers);
     front_init(&worker->front, &worker->loop, &limits);
     worker->front.is_trusted = is_trusted;
-    if (worker->options.access_sink != NULL) {
-        enum access_log_format format =
-            config->log.format == CONFIG_LOG_JSON ? ACCESS_LOG_JSON : ACCESS_LOG_TEXT;
-        worker->access_log = access_log_create(&worker->loop, worker->options.access_sink, format);
-        worker->front.access_log = worker->access_log;
-    }
+    worker->front.memory = worker->options.memory;
+    worker->access_log = access_log_create(&worker->loop, worker->options.access_sink);
 }
 
 // --- a generation -------------------------------------------------------------------------------
@@ -151,6 +159,7 @@ static void serve(struct worker *worker, struct generation *generation) {
     worker->memory.digest_key = generation->digest_key;
     worker->front.handler = service_handler(worker->service);
     worker->front.limits = front_limits_of(generation->config, generation->workers);
+    worker->front.access_log = logs_configure(worker->access_log, generation->config);
     worker->front.is_trusted_user = generation->config;
     switch_listeners(worker, before != NULL ? service_generation(before) : NULL, generation);
     if (before != NULL) {
@@ -243,9 +252,9 @@ static void share(struct worker *worker) {
 void worker_tell(struct worker *worker, struct slice records) {
     struct message *message = alloc_new(struct message);
     message->worker = worker;
-    buffer_append_slice(&message->records, records);
+    buffer_append_slice(&message->bytes, records);
     if (!post(worker, hear, message)) {
-        buffer_finish(&message->records);
+        buffer_finish(&message->bytes);
         free(message);
     }
 }
@@ -253,11 +262,11 @@ void worker_tell(struct worker *worker, struct slice records) {
 static void hear(void *argument) {
     struct message *message = argument;
     struct worker *worker = message->worker;
-    if (!push_learn_apply(worker->memory.learn, buffer_peek(&message->records),
+    if (!push_learn_apply(worker->memory.learn, buffer_peek(&message->bytes),
                           worker->loop.clock.now_ms)) {
         log_error("worker", "-", "records of another worker are damaged");
     }
-    buffer_finish(&message->records);
+    buffer_finish(&message->bytes);
     free(message);
 }
 
@@ -276,6 +285,83 @@ static void save(void *argument) {
     push_learn_file_save(worker->memory.learn, clock->now_ms, clock->wall_ms, &text);
     worker->options.on_learned(worker->options.user, &text);
     buffer_finish(&text);
+}
+
+// --- what operators ask -------------------------------------------------------------------------
+
+bool worker_ask(struct worker *worker, uint64_t id, enum admin_question question,
+                struct slice argument) {
+    struct message *message = alloc_new(struct message);
+    message->worker = worker;
+    message->id = id;
+    message->question = question;
+    buffer_append_slice(&message->bytes, argument);
+    if (!post(worker, answer, message)) {
+        buffer_finish(&message->bytes);
+        free(message);
+        return false;
+    }
+    return true;
+}
+
+static void answer(void *argument) {
+    struct message *message = argument;
+    struct worker *worker = message->worker;
+    struct buffer report = {0};
+    switch (message->question) {
+    case ADMIN_ASK_PAGES:
+        push_ledger_copy(worker->memory.ledger, &report);
+        break;
+    case ADMIN_ASK_HINTS:
+        admin_hints_write(&worker->memory, worker->loop.clock.now_ms, &report);
+        break;
+    case ADMIN_DO_FORGET:
+        forget(worker, buffer_peek(&message->bytes));
+        break;
+    case ADMIN_DO_RELOAD:
+    case ADMIN_DO_DRAIN:
+    case ADMIN_DO_LEVEL:
+        break; // the server's
+    }
+    worker->options.on_report(worker->options.user, message->id, &report);
+    buffer_finish(&report);
+    buffer_finish(&message->bytes);
+    free(message);
+}
+
+// "example.org/path", or nothing: all pages.
+static void forget(struct worker *worker, struct slice page) {
+    size_t slash = slice_find(page, '/');
+    struct slice authority = slice_first(page, slash);
+    struct slice path = slice_skip(page, slash);
+    push_learn_forget(worker->memory.learn, authority, path);
+    push_learn_behaviour_forget(worker->memory.behaviour, authority, path);
+}
+
+static void start_beat(struct worker *worker) {
+    timer_init(&worker->beat_timer, &worker->loop, on_beat);
+    on_beat(&worker->beat_timer);
+}
+
+static void on_beat(struct timer *timer) {
+    struct worker *worker = LIST_ENTRY(timer, struct worker, beat_timer);
+    uint64_t now = worker->loop.clock.now_ms;
+    if (worker->beat_due_ms != 0) {
+        metrics_observe_ms(&worker->loop.metrics, LOOP_LAG,
+                           now > worker->beat_due_ms ? now - worker->beat_due_ms : 0);
+    }
+    push_memory_publish(&worker->memory);
+    atomic_store_explicit(&worker->beat_ms, now, memory_order_relaxed);
+    worker->beat_due_ms = now + BEAT_MS;
+    timer_start(timer, BEAT_MS);
+}
+
+const struct metrics *worker_metrics(const struct worker *worker) {
+    return &worker->loop.metrics;
+}
+
+uint64_t worker_beat_ms(const struct worker *worker) {
+    return atomic_load_explicit(&worker->beat_ms, memory_order_relaxed);
 }
 
 // --- the end -------------------------------------------------------------------------------------
@@ -299,21 +385,21 @@ static bool post(struct worker *worker, void (*function)(void *argument), void *
     return is_there;
 }
 
+// Nor is it missed: while others drain for long, nobody may take it for dead.
 static void end_posts(struct worker *worker) {
     uv_mutex_lock(&worker->end_lock);
     worker->has_ended = true;
     uv_mutex_unlock(&worker->end_lock);
+    atomic_store_explicit(&worker->beat_ms, UINT64_MAX, memory_order_relaxed);
 }
 
 static void report(const struct worker *worker) {
-    char text[1024];
-    push_memory_describe(&worker->memory, text, sizeof(text));
     const struct push_learn_stats *stats = push_learn_stats(worker->memory.learn);
     log_info("worker", "-",
              "ended index=%u pages_learned=%u pages_evicted=%llu hints_dropped=%llu "
-             "records_lost=%llu%s",
+             "records_lost=%llu",
              worker->options.index, stats->confirmed, (unsigned long long)stats->evicted,
-             (unsigned long long)stats->dropped_bad, (unsigned long long)stats->records_lost, text);
+             (unsigned long long)stats->dropped_bad, (unsigned long long)stats->records_lost);
 }
 
 static void drain(void *argument) {
@@ -340,6 +426,8 @@ static void on_drained(void *user) {
     share(worker);
     save(worker);
     timer_close(&worker->share_timer, NULL);
+    timer_close(&worker->beat_timer, NULL);
+    atomic_store_explicit(&worker->beat_ms, UINT64_MAX, memory_order_relaxed); // over, not silent
     front_finish(&worker->front);
     access_log_destroy(worker->access_log);
     service_retire(worker->service);

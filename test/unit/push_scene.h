@@ -43,6 +43,7 @@ struct push_scene_row {
     bool has_no_room;
     bool is_full;
     bool has_stopped;
+    bool is_memory_short;
     bool has_authorities; // static.example.org may be pushed too
     // Hints, and what was known before.
     const char *hints;         // wanted: elements of the 103, joined with '|'
@@ -262,6 +263,7 @@ static inline void push_scene_open(struct push_scene *scene, const struct push_s
     question->is_behind_proxy = row->is_behind_proxy;
     question->room = row->has_no_room ? 0 : row->room != 0 ? row->room : 100;
     question->is_full = row->is_full;
+    question->is_memory_short = row->is_memory_short;
     question->already_promised = row->already;
 }
 

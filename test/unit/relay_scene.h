@@ -21,6 +21,7 @@
 struct scene {
     struct config *config;
     struct router *router;
+    struct metrics metrics;
     struct push_memory memory;
     struct origin_pool pool;
     struct relay relay;
@@ -43,7 +44,8 @@ static inline void scene_open(struct scene *s, const char *routes) {
     config_errors_print(&errors, stderr);
     assert_non_null(s->config);
     s->router = router_create(s->config);
-    push_memory_init(&s->memory, &(struct push_learn_limits){.is_alone = true}, 1);
+    s->metrics = (struct metrics){0};
+    push_memory_init(&s->memory, &(struct push_learn_limits){.is_alone = true}, 1, &s->metrics);
     push_digest_key_from_text(SLICE("of the tests"), &s->memory.digest_key);
     fake_origin_init(&s->pool);
     relay_init(&s->relay, s->config, s->router, &s->pool, &s->memory);

@@ -44,9 +44,8 @@ static void on_deadline(void *user) {
 }
 
 static void on_end(void *user, enum fault fault) {
-    (void)fault;
     struct session *session = user;
-    front_session_end(&session->base);
+    front_session_end(&session->base, fault);
     buffer_finish(&session->bytes);
     free(session);
     ended++;
@@ -320,6 +319,9 @@ static void test_drain_waits_for_the_last(void **state) {
     fake_conn_turn(session);
     front_drain(&f->front, on_drained, f);
     assert_int_equal(last->drains, 1);
+    assert_false(fake_conn_is_closing(undecided)); // it may be about to ask
+    assert_int_equal(fake_conn_deadline_ms(undecided), FRONT_LAST_CALL_MS);
+    fake_conn_expire(undecided);
     assert_true(fake_conn_is_closing(undecided));
     struct conn *late = make_conn(f);
     front_accept(&f->front, late);
@@ -332,6 +334,23 @@ static void test_drain_waits_for_the_last(void **state) {
     fake_conn_turn(session);
     assert_int_equal(f->drained, 1);
     assert_int_equal(ended, 1);
+}
+
+static void test_who_asks_while_draining_is_served(void **state) {
+    struct fixture *f = *state;
+    struct conn *plain = accept_plain(f);
+    struct conn *secure = accept_tls(f, "h2");
+    front_drain(&f->front, on_drained, f);
+    fake_conn_turn(secure);
+    assert_last(true, SLICE_EMPTY);
+    assert_int_equal(last->drains, 1); // and told that it is the last
+    fake_conn_end(secure);
+    fake_conn_feed(plain, SLICE("GET"));
+    assert_last(false, SLICE("GET"));
+    assert_int_equal(last->drains, 1);
+    fake_conn_end(plain);
+    fake_conn_turn(plain);
+    assert_int_equal(f->drained, 1);
 }
 
 static void test_abort_reaches_all(void **state) {
@@ -362,6 +381,7 @@ int main(void) {
         TEST(test_client_is_described),
         TEST(test_drain_of_an_empty_front),
         TEST(test_drain_waits_for_the_last),
+        TEST(test_who_asks_while_draining_is_served),
         TEST(test_abort_reaches_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

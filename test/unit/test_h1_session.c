@@ -981,6 +981,27 @@ static void test_drain_closes_idle_conns(void **state) {
     buffer_finish(&f->fake.record);
 }
 
+// Who has just connected may have asked already.
+static void test_drain_waits_for_first_requests(void **state) {
+    struct fixture *f = *state;
+    start_session(f, SLICE_EMPTY);
+    drain(f);
+    assert_true(is_open(f));
+    assert_int_equal(fake_conn_deadline_ms(f->conn), FRONT_LAST_CALL_MS);
+    feed(f, GET);
+    assert_true(take_reply(f).is_close);
+    assert_true(fake_conn_is_closing(f->conn));
+    buffer_finish(&f->fake.record);
+}
+
+static void test_drain_does_not_wait_long(void **state) {
+    struct fixture *f = *state;
+    start_session(f, SLICE_EMPTY);
+    drain(f);
+    expire_after(f, FRONT_LAST_CALL_MS);
+    assert_true(fake_conn_is_closing(f->conn));
+}
+
 static void test_drain_finishes_what_was_begun(void **state) {
     struct fixture *f = *state;
     f->fake.answer = FAKE_ANSWER_NEVER;
@@ -1030,7 +1051,9 @@ static void test_access_log(void **state) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     struct log_sink *sink = log_sink_create(ends[1], 1 << 20);
-    f->front.access_log = access_log_create(&f->loop, sink, ACCESS_LOG_TEXT);
+    const struct access_log_options options = {.format = ACCESS_LOG_TEXT};
+    f->front.access_log = access_log_create(&f->loop, sink);
+    access_log_configure(f->front.access_log, &options);
     start_session(f, SLICE_EMPTY);
     feed(f, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     feed(f, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -1085,6 +1108,8 @@ int main(void) {
         TEST(test_random_damage),
         TEST(test_byte_by_byte),
         TEST(test_drain_closes_idle_conns),
+        TEST(test_drain_waits_for_first_requests),
+        TEST(test_drain_does_not_wait_long),
         TEST(test_drain_finishes_what_was_begun),
         TEST(test_drain_during_a_response),
         TEST(test_abort),

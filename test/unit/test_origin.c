@@ -29,10 +29,12 @@ static void test_request_text(void **state) {
         user_finish(&user);
         scene_reuse(&s, fd);
         scene_reuse(&s, fd);
-        struct origin_pool_counts counts = origin_pool_counts(s.pool);
-        assert_int_equal(counts.idle, 1);
-        assert_int_equal(counts.opened, 1);
-        assert_int_equal(counts.reused, 2);
+        unsigned slot = metrics_name_slot("app");
+        assert_int_equal(origin_pool_counts(s.pool).idle, 1);
+        assert_int_equal(metrics_read(&s.loop.metrics, METRIC_AT_ORIGIN_OPENED + slot), 1);
+        assert_int_equal(metrics_read(&s.loop.metrics, METRIC_AT_ORIGIN_REUSED + slot), 2);
+        assert_int_equal(metrics_read(&s.loop.metrics, METRIC_AT_ORIGIN_IDLE + slot), 1);
+        assert_int_equal(metrics_read(&s.loop.metrics, METRIC_AT_ORIGIN_BUSY + slot), 0);
         scene_close(&s);
     }
 }

@@ -312,7 +312,7 @@ static void test_retry_wants_a_new_connection(void **state) {
     origin_hang_up(&s, fd);
     user_expect(&user, "fail origin_reset\n");
     assert_false(origin_call_may_retry(user.call));
-    assert_int_equal(origin_pool_counts(s.pool).retried, 1);
+    assert_int_equal(metrics_read(&s.loop.metrics, METRIC_AT_ORIGIN_RETRIED), 1);
     user_finish(&user);
     scene_close(&s);
 }

@@ -123,6 +123,7 @@ static const struct push_scene_row rows[] = {
      .credentials = CONFIG_CREDENTIALS_ALL},
     {"</a>" P, "/a", "promised:1", .fields = "cookie: a=b"},
     {"</a>" P, "", "refused:1", .has_stopped = true},
+    {"</a>" P ", </b>" P, "", "memory:2", .is_memory_short = true},
     {"</a>" P ", </b>" P, "/b", "promised:1,already:1", .known = "/a"},
     {"</unfit>" P ", </b>" P, "/b", "promised:1,unfit:1"},
     {"</unfit-for-users>" P, "/unfit-for-users", "promised:1"},
@@ -144,7 +145,8 @@ static const struct push_scene_row rows[] = {
     {"</a>" P, "", "policy:1", .is_behind_proxy = true, .fields = "accept-push-policy: none"},
     {"</a>" P, "", "behind_proxy:1", .is_behind_proxy = true, .fields = "authorization: x"},
     {"</a>" P, "", "credentials:1", .fields = "authorization: x", .has_stopped = true},
-    {"</a>" P, "", "refused:1", .has_stopped = true, .known = "/a"},
+    {"</a>" P, "", "refused:1", .has_stopped = true, .is_memory_short = true},
+    {"</a>" P, "", "memory:1", .is_memory_short = true, .known = "/a"},
     {"</unfit>" P, "", "already:1", .known = "/unfit", .max_per_page = 1, .already = 1},
     {"</unfit>" P, "", "unfit:1", .max_per_page = 1, .already = 1},
     // Declared.

@@ -132,6 +132,7 @@ static const struct push_scene_row ladder[] = {
     {NULL, "", "hinted:1", .hints = "</a>" P, LEARN("</a>" P), .is_behind_proxy = true},
     {NULL, "", "hinted:1", .hints = "</a>" P, LEARN("</a>" P), .fields = "authorization: x"},
     {NULL, "", "hinted:1", .hints = "</a>" P, LEARN("</a>" P), .has_stopped = true},
+    {NULL, "", "hinted:1", .hints = "</a>" P, LEARN("</a>" P), .is_memory_short = true},
     {NULL, "", "hinted:1", .hints = "</a>" P, LEARN("</a>" P), .fields = "if-none-match: x"},
     {NULL, "", "hinted:1", .hints = "</unwanted>" P, LEARN("</unwanted>" P)},
     {NULL, "", "hinted:1", .hints = "</cached>" P, LEARN("</cached>" P), .is_visitor = true},

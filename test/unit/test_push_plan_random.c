@@ -179,6 +179,7 @@ static void random_row(struct push_scene_row *row) {
         .has_no_room = one_in(12),
         .is_full = one_in(2),
         .has_stopped = one_in(12),
+        .is_memory_short = one_in(12),
         .has_authorities = one_in(3),
         .is_request = true,
         .may_hint = one_in(2),
@@ -188,6 +189,7 @@ static void random_row(struct push_scene_row *row) {
     if (one_in(2)) { // enough pages that may push
         row->method = "GET";
         row->is_off = row->is_promised = row->has_no_room = row->has_stopped = false;
+        row->is_memory_short = false;
     }
 }
 
@@ -220,8 +222,9 @@ static bool may_page_push(const struct story *story) {
                           (question->moment == PUSH_AT_INTERIM && status != 101) ||
                           (question->moment == PUSH_AT_HEAD && status / 100 == 2 && status != 206);
     return is_status_good && strcmp(row->method, "GET") == 0 && !row->is_off && !row->is_promised &&
-           !row->has_no_room && !row->has_stopped && !has_field(row, "policy: none") &&
-           !has_field(row, "policy: head") && (!row->is_behind_proxy || row->on_behind_proxy) &&
+           !row->has_no_room && !row->has_stopped && !row->is_memory_short &&
+           !has_field(row, "policy: none") && !has_field(row, "policy: head") &&
+           (!row->is_behind_proxy || row->on_behind_proxy) &&
            (!has_field(row, "authorization") || row->credentials == CONFIG_CREDENTIALS_ALL);
 }
 

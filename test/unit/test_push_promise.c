@@ -34,6 +34,10 @@ static const struct {
      CONFIG_CREDENTIALS_NONE,
      "accept: */*|accept-encoding: br|accept-encoding: gzip|"
      "referer: https://example.org/dir/page?q"},
+    {"</a>" P, "tracestate: a=1\ntraceparent: 00-1\ntracestate: b=2\nx-request-id: 1",
+     CONFIG_CREDENTIALS_NONE,
+     "accept: */*|traceparent: 00-1|tracestate: a=1|tracestate: b=2|"
+     "referer: https://example.org/dir/page?q"}, // of the same trace, but not the same request
     {"</a>" P, "cookie: a=b; c=d", CONFIG_CREDENTIALS_COOKIES,
      "accept: */*|referer: https://example.org/dir/page?q|cookie: a=b; c=d"},
     {"</a>" P, "cookie: a=b\nauthorization: Bearer x", CONFIG_CREDENTIALS_ALL,
