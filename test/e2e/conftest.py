@@ -11,12 +11,14 @@ The binary is named by OUTRIDER_BINARY (else build/proxy/outrider). Every outrid
 end of its test and has to leave with 0 and without a sanitizer's finding.
 """
 
+import http.client
 import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -36,6 +38,7 @@ FINDING = re.compile(
     r"|outrider: bug:)"
 )
 LISTENING = re.compile(r"listening url=(https?)://(\[[^\]]*\]|[^:\s]+):(\d+)")
+ADMIN = re.compile(r" (admin|probes) url=http://(?:\[[^\]]*\]|[^:\s]+):(\d+)/")
 
 
 def pytest_configure(config):
@@ -70,22 +73,43 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((title(), text()))
 
 
+class Answer:
+    """What the admin listener said. Field names are in lower case."""
+
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.status} {self.headers} {self.body[:2000]!r}>"
+
+
 class Outrider:
     """A running outrider. stderr and stdout are files in its own directory."""
 
-    def __init__(self, directory, arguments, listeners=1, env=None):
+    def __init__(self, directory, arguments, listeners=1, env=None, sockets=()):
         self.directory = directory
         self.arguments = arguments
         self.stderr_path = directory / "stderr"
         self.stdout_path = directory / "stdout"
         with open(self.stderr_path, "wb") as err, open(self.stdout_path, "wb") as out:
             self.process = subprocess.Popen(
-                [str(binary()), *arguments],
+                [*activation(sockets), str(binary()), *arguments],
+                pass_fds=[sock.fileno() for sock in sockets],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**os.environ, **(env or {})},
+                env=environment(arguments, env),
             )
         self.urls = []  # (scheme, host, port) in the order they were logged
         self.expected_exit = 0
@@ -146,6 +170,28 @@ class Outrider:
     def url(self, path="/", scheme="https", host="127.0.0.1"):
         return f"{scheme}://{host}:{self.port(scheme)}{path}"
 
+    # -- the admin listener, where the test's configuration has one: admin={"listen": "127.0.0.1:0"}
+
+    def admin_port(self, kind="admin"):
+        """The port of admin.listen ("admin") or of admin.probes ("probes") as it was last logged."""
+        self.wait_stderr(rf" {kind} url=http://")
+        return [int(port) for name, port in ADMIN.findall(self.stderr) if name == kind][-1]
+
+    def admin(self, path, method="GET", headers=None, body=None, port=None, limit=10):
+        """One question on a connection of its own; returns an Answer."""
+        link = http.client.HTTPConnection("127.0.0.1", port or self.admin_port(), timeout=limit)
+        try:
+            link.request(method, path, body, headers or {})
+            return Answer(link.getresponse())
+        finally:
+            link.close()
+
+    def metrics(self):
+        """All samples of /metrics: {'outrider_requests_total{protocol="http2",code="2xx"}': 3.0}."""
+        lines = self.admin("/metrics").text.splitlines()
+        rows = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
+        return {name: float(value) for name, value in rows}
+
     # -- clients (they are closed by `with`)
 
     def h2(self, tls=True, **options):
@@ -199,6 +245,25 @@ class Outrider:
                     f"(exit {self.process.returncode}):\n{self.stderr}"
                 )
             time.sleep(0.01)
+
+
+def environment(arguments, env):
+    """Ours and `env`, where None takes a variable away. Without an `admin` section in its file an
+    outrider has no admin listener: those of a whole test run would fight for the default port."""
+    path = pathlib.Path(arguments[arguments.index("-c") + 1]) if "-c" in arguments else None
+    text = path.read_text() if path is not None and path.exists() else ""
+    has_admin = re.search(r"^admin:", text, re.M)
+    admin = {} if has_admin else {"OUTRIDER_ADMIN_LISTEN": "off"}
+    merged = {**os.environ, **admin, **(env or {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def activation(sockets):
+    """The words before a command that pass it listening sockets, as a service manager does."""
+    if not sockets:
+        return []
+    fds = ",".join(str(sock.fileno()) for sock in sockets)
+    return [sys.executable, str(pathlib.Path(__file__).with_name("activate.py")), fds, "web"]
 
 
 def binary():
@@ -288,6 +353,7 @@ def outrider(request, tmp_path, certs):
     replace those of the file as they are: listeners=, origins=, routes=, limits=, timeouts= ...
     `origin_options` adds to the one origin. `arguments` starts it with these words and no file
     (`listeners` is then the number of listeners to wait for). `config` is a whole file as text.
+    `sockets` are passed as systemd passes them.
     """
     started = []
 
@@ -304,7 +370,9 @@ def outrider(request, tmp_path, certs):
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return ["-c", str(path)], len(config["listeners"])
 
-    def start(origin=None, origin_options=None, arguments=None, config=None, env=None, **sections):
+    def start(
+        origin=None, origin_options=None, arguments=None, config=None, env=None, sockets=(), **sections
+    ):
         directory = tmp_path / f"outrider{len(started)}"
         directory.mkdir()
         if arguments is not None:
@@ -317,7 +385,7 @@ def outrider(request, tmp_path, certs):
             words, count = write(directory, origin, origin_options, sections)
         note(request, f"outrider {' '.join(words)}: stderr", lambda: tail(directory / "stderr"))
         note(request, f"outrider {' '.join(words)}: stdout", lambda: tail(directory / "stdout"))
-        proxy = Outrider(directory, words, count, env)
+        proxy = Outrider(directory, words, count, env, sockets)
         started.append(proxy)
         return proxy
 

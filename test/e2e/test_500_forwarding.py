@@ -49,6 +49,7 @@ def test_exact_head_of_an_http2_request(outrider, origin):
         "x-forwarded-proto: https",
         "x-own: kept",
         "x-own: kept  twice",
+        f"x-request-id: {request.header('x-request-id')}",  # test_810_logs.py
     ]
     assert request.header_list("x-own") == ["kept  twice", "kept"]  # their order is kept
 
@@ -75,6 +76,7 @@ def test_exact_head_of_an_http1_request(outrider, origin, version):
         f"x-forwarded-port: {proxy.http_port}",
         "x-forwarded-proto: http",
         "x-own: padded",
+        f"x-request-id: {origin.last('/page').header('x-request-id')}",
     ]
 
 
@@ -104,7 +106,7 @@ def test_hop_by_hop_fields_end_here(outrider, origin):
         assert client.read_response()[0] == 200
     assert named(origin.last().headers) == {
         "host", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-        "x-forwarded-port", "forwarded", "x-stays",
+        "x-forwarded-port", "forwarded", "x-stays", "x-request-id",
     }  # fmt: skip
     assert origin.last().header("x-forwarded-for") == "127.0.0.1"
 

@@ -47,7 +47,7 @@ def test_each_field_of_a_line(outrider, origin):
     for line in lines:
         for name, kind in FIELDS.items():
             assert isinstance(line[name], kind), (name, line)
-        assert set(line) <= {*FIELDS, "fault", "page"}, line
+        assert set(line) <= {*FIELDS, "fault", "request"}, line
         when = datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00"))
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", line["time"])
         assert 0 <= (when - started).total_seconds() + 0.01 < 10
@@ -173,7 +173,7 @@ def test_text_form(outrider, origin):
     pattern = (
         r"\d{4}-\d\d-\d\dT[\d:.]+Z c\d+/\d+ 127\.0\.0\.1 HTTP/(2\+tls|1\.1) "
         r'"[A-Z]+ [^" ]+" \d{3} in=\d+ out=\d+ ms=\d+'
-        r"( origin=app origin_ms=\d+( reused)?)?( fault=\w+)?"
+        r"( origin=app origin_ms=\d+( reused)? request=[0-9a-f]{32})?( fault=\w+)?"
     )
     for line in lines:
         assert re.fullmatch(pattern, line), line
