@@ -24,7 +24,8 @@ struct control_options {
     void *user;
 };
 
-struct control *control_start(const struct control_options *options);
+// *out_control is set before anybody is called.
+void control_start(const struct control_options *options, struct control **out_control);
 // Another generation is in force; its admin sockets replace the ones before.
 void control_apply(struct control *control, struct generation *generation);
 // A reload came to nothing; the text is copied.

@@ -303,16 +303,15 @@ static void do_drain(struct asked *asked) {
 
 static void do_forget(struct asked *asked) {
     struct slice page;
-    switch (admin_request_parameter(asked->query, SLICE("page"), asked->exchange->arena, &page)) {
-    case ADMIN_PARAMETER_ABSENT:
-    case ADMIN_PARAMETER_GIVEN:
+    enum admin_parameter parameter =
+        admin_request_parameter(asked->query, SLICE("page"), asked->exchange->arena, &page);
+    size_t slash = slice_find(page, '/');
+    bool is_page = slash > 0 && slash < page.length; // who forgets the name must not forget all
+    if (parameter == ADMIN_PARAMETER_ABSENT || (parameter == ADMIN_PARAMETER_GIVEN && is_page)) {
         command(asked, ADMIN_DO_FORGET, page);
-        return;
-    case ADMIN_PARAMETER_BAD:
+    } else {
         send_text(asked, 400, "400: ?page=example.org/path, or nothing to forget everything\n");
-        return;
     }
-    unreachable();
 }
 
 static void do_level(struct asked *asked) {

@@ -391,6 +391,8 @@ static void on_deadline(void *user) {
     struct h1_session *session = user;
     uint64_t now = now_ms(session);
     if (now >= write_deadline(session)) {
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_WRITE_TIME,
+                    session->x == NULL); // else it is counted with its exchange
         abort_conn(session, FAULT_CLIENT_TIMEOUT);
         return;
     }

@@ -320,6 +320,7 @@ static void on_deadline(void *user) {
     uint64_t idle_ms = is_idle ? now - session->idle_since_ms : 0;
     struct conn *conn = session->base.conn;
     if (conn_unsent(conn) > 0 && now - conn_last_progress_ms(conn) >= limits->write_ms) {
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_WRITE_TIME, 1);
         conn_abort(conn, FAULT_CONN_TIMEOUT);
         return;
     }

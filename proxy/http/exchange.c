@@ -85,6 +85,9 @@ void exchange_close(struct exchange *x, enum fault fault) {
     if (x->fault == FAULT_NONE) {
         x->fault = fault;
     }
+    if (x->started_ms == 0) { // the front's library refused it: it took no time
+        x->started_ms = exchange_now(x);
+    }
     set_response(x, EXCHANGE_RESPONSE_CLOSED);
     tell_closed(x);
 }

@@ -21,10 +21,19 @@ void relay_ledger_note_plan(struct relay_exchange *r, const struct push_plan *pl
     row->visits += r->ledger_key == 0;
     row->seen_s = x->clock->wall_ms / 1000;
     row->candidates += candidates;
-    row->promised += plan->promise_count;
     row->spared += plan->spared;
     row->spared_bytes += plan->spared_bytes;
     r->ledger_key = row->key;
+}
+
+void relay_ledger_note_promises(struct relay_exchange *r, unsigned made) {
+    struct push_ledger_row *row = relay_ledger_row(r);
+    if (row != NULL) {
+        row->promised += made;
+    }
+    if (made > 0) {
+        relay_ledger_note_early(r);
+    }
 }
 
 struct push_ledger_row *relay_ledger_row(const struct relay_exchange *r) {

@@ -198,9 +198,7 @@ static void carry_out(struct relay_exchange *r, enum push_moment moment,
     for (size_t i = 0; i < plan->promise_count; i++) {
         made += make_promise(r, &plan->promises[i]);
     }
-    if (made > 0) {
-        relay_ledger_note_early(r);
-    }
+    relay_ledger_note_promises(r, made);
     if (made == plan->promise_count) {
         relay_visitor_note_plan(r, plan);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/control.h"
 
+#include <string.h>
+
 #include "admin/admin.h"
 #include "base/alloc.h"
 #include "base/ensure.h"
@@ -54,6 +56,7 @@ static void on_accept_probe(void *user, struct conn *take_conn);
 static struct message *new_message(struct control *control, uint64_t id);
 static void free_message(struct message *take_message);
 static void apply(void *argument);
+static void note_failure(void *argument);
 static void serve(struct control *control, const struct generation *before,
                   struct generation *generation);
 static void say_where(const struct generation *generation, unsigned index);
@@ -69,8 +72,9 @@ static void stop(void *argument);
 static void on_end_timer(struct timer *timer);
 static void on_drained(void *user);
 
-struct control *control_start(const struct control_options *options) {
+void control_start(const struct control_options *options, struct control **out_control) {
     struct control *control = alloc_new(struct control);
+    *out_control = control;
     control->options = *options;
     loop_init(&control->loop);
     ensure(uv_mutex_init(&control->lock) == 0);
@@ -90,7 +94,6 @@ struct control *control_start(const struct control_options *options) {
     if (uv_thread_create(&control->thread, run, control) != 0) {
         alloc_fail(0);
     }
-    return control;
 }
 
 static void run(void *argument) {
@@ -141,6 +144,19 @@ static void apply(void *argument) {
         generation_unref(&before);
         control_status_note_reload(control);
     }
+    free_message(message);
+}
+
+// By a message too: what is shown of reloads comes in their order.
+void control_note_failed_reload(struct control *control, const char *text) {
+    struct message *message = new_message(control, 0);
+    buffer_append(&message->bytes, text, strlen(text) + 1);
+    loop_post(&control->loop, note_failure, message);
+}
+
+static void note_failure(void *argument) {
+    struct message *message = argument;
+    control_status_note_failure(message->control, &message->bytes);
     free_message(message);
 }
 

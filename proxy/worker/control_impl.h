@@ -40,6 +40,7 @@ struct control {
 void control_status_open(struct control *control);
 void control_status_close(struct control *control);
 void control_status_note_reload(struct control *control);
+void control_status_note_failure(struct control *control, struct buffer *take_text); // ends with 0
 // The certificates of the generation in force.
 void control_status_describe(struct control *control);
 void control_look(void *user, struct admin_status *out_status); // struct admin_source

@@ -52,11 +52,11 @@ void control_status_note_reload(struct control *control) {
     uv_mutex_unlock(&control->lock);
 }
 
-void control_note_failed_reload(struct control *control, const char *text) {
+void control_status_note_failure(struct control *control, struct buffer *take_text) {
     uv_mutex_lock(&control->lock);
     control->failed_reloads++;
     buffer_finish(&control->reload_error);
-    buffer_append(&control->reload_error, text, strlen(text) + 1);
+    buffer_move(&control->reload_error, take_text);
     uv_mutex_unlock(&control->lock);
 }
 

@@ -66,10 +66,10 @@ int server_run(struct config *take_config) {
     loop_init(&server.loop);
     server.ceiling = ceiling_start(&server.loop, server.generation->config->limits.memory_bytes);
     watch_signals(&server);
-    hold_signals(false);
     learned_read(&server.generation->config->learned, &server.learned);
     start_workers(&server);
     start_control(&server);
+    hold_signals(false); // in this thread alone: the others were started without
     server_watch_files(&server);
     report_listeners(&server);
     notify_ready(); // the sockets listen; workers take from them as soon as they run
@@ -158,7 +158,7 @@ static void start_control(struct server *server) {
                                             .dropped_lines = dropped_lines,
                                             .on_command = server_on_command,
                                             .user = server};
-    server->control = control_start(&options);
+    control_start(&options, &server->control);
 }
 
 static uint64_t dropped_lines(void *user) {
@@ -215,7 +215,8 @@ static void on_signal(uv_signal_t *handle, int number) {
         free(errors);
     } else if (number == SIGUSR1) {
         logs_reopen(&server->logs, server->generation->config);
-    } else if (server->state == SERVER_RUNNING) {
+    } else if (!server->was_told) { // who drained by the admin listener may well go on so
+        server->was_told = true;
         server_drain(server, strsignal(number));
     } else {
         log_info("server", "-", "stopping now signal=%s", strsignal(number));
@@ -280,9 +281,10 @@ static void count_ended(void *argument) {
         return;
     }
     control_stop(server->control);
+    hold_signals(true); // a further one may not kill us while we clean up
     for (unsigned i = 0; i < SERVER_SIGNALS; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
-        signal(signals[i], SIG_IGN); // a further one may not kill us while we clean up
+        signal(signals[i], SIG_IGN);
     }
     timer_close(&server->drain_timer, NULL);
     timer_close(&server->save_timer, NULL);

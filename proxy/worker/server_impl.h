@@ -27,6 +27,7 @@ enum server_state {
 struct server {
     struct loop loop;
     enum server_state state;
+    bool was_told; // by a signal to stop: another one means now
     struct generation *generation;
     struct logs logs;
     struct worker **workers;

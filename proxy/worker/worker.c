@@ -329,8 +329,12 @@ static void answer(void *argument) {
     free(message);
 }
 
-// "example.org/path", or nothing: all pages.
+// "example.org/path", or nothing: all pages. What the other workers were not told yet would bring
+// it back to them; they hear of the rest when it is seen again.
 static void forget(struct worker *worker, struct slice page) {
+    struct buffer untold = {0};
+    push_learn_take_records(worker->memory.learn, &untold);
+    buffer_finish(&untold);
     size_t slash = slice_find(page, '/');
     struct slice authority = slice_first(page, slash);
     struct slice path = slice_skip(page, slash);

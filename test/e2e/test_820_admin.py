@@ -616,6 +616,18 @@ def test_all_workers_forget(administered, origin):
     wait_for(are_forgotten)
 
 
+def test_what_was_just_learned_does_not_come_back(administered, origin):
+    """Workers tell each other half a second later."""
+    proxy, admin = administered(workers=2)
+    for number in range(4):
+        page(origin, f"/{number}", STYLE, headers=[("cache-control", "max-age=600")])
+        for _ in range(4):
+            visit(proxy, f"/{number}")
+        assert admin.post("/hints/forget").status == 200
+        time.sleep(0.7)
+        assert admin.learned() == {}
+
+
 def test_pages_show_what_hints_do(administered, origin):
     page(origin, "/", STYLE, headers=[("cache-control", "max-age=600")])
     proxy, admin = administered(workers=1)

@@ -96,6 +96,7 @@ void scene_close(struct scene *s) {
     while (s->fd_count > 0) {
         origin_hang_up(s, s->fds[0]);
     }
+    scene_expect_gauges(s, 0, 0, 0);
     loop_finish(&s->loop);
     config_destroy(s->config);
     close(s->listener);
@@ -105,6 +106,20 @@ void scene_close(struct scene *s) {
         rmdir(s->path);
     }
     assert_int_equal(count_descriptors(), s->open_before);
+}
+
+uint64_t scene_number(const struct scene *s, unsigned family_at) {
+    return metrics_read(&s->loop.metrics, family_at + metrics_name_slot("app"));
+}
+
+void scene_expect_gauges(const struct scene *s, unsigned idle, unsigned busy, unsigned waiting) {
+    uint64_t seen_idle = scene_number(s, METRIC_AT_ORIGIN_IDLE);
+    uint64_t seen_busy = scene_number(s, METRIC_AT_ORIGIN_BUSY);
+    uint64_t seen_waiting = scene_number(s, METRIC_AT_ORIGIN_WAITING);
+    if (seen_idle != idle || seen_busy != busy || seen_waiting != waiting) {
+        fail_msg("in the metrics: idle %lld, busy %lld, waiting %lld", (long long)seen_idle,
+                 (long long)seen_busy, (long long)seen_waiting);
+    }
 }
 
 // --- time ----------------------------------------------------------------------------------------

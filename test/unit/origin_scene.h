@@ -60,11 +60,15 @@ struct user {
 // `origin` is YAML: options of the origin beside its url, or "".
 void scene_open(struct scene *s, const char *origin);
 void scene_open_unix(struct scene *s, const char *origin);
-// Destroys the pool, ends everything, and checks that no descriptor stays open.
+// Destroys the pool, ends everything, and checks that no descriptor stays open and no gauge up.
 void scene_close(struct scene *s);
 void scene_run(struct scene *s, unsigned ms);        // let things happen, or not
 bool scene_step(struct scene *s, uint64_t until_ms); // false when it is later than that
 uint64_t scene_limit(struct scene *s);
+// A number of the origin's row: METRIC_AT_ORIGIN_OPENED and so on.
+uint64_t scene_number(const struct scene *s, unsigned family_at);
+// As others see it in the metrics, of all pools together.
+void scene_expect_gauges(const struct scene *s, unsigned idle, unsigned busy, unsigned waiting);
 
 #define scene_wait(s, condition)                                                                   \
     do {                                                                                           \

@@ -122,6 +122,8 @@ static const struct {
     {"POST", "/hints/forget", .status = ASKED},
     {"POST", "/hints/forget?page=a.example/", .status = ASKED},
     {"POST", "/hints/forget?page=", .status = 400},
+    {"POST", "/hints/forget?page=/path", .status = 400},
+    {"POST", "/hints/forget?page=a.example", .status = 400},
     {"POST", "/hints/forget?url=a", .status = 400},
     {"POST", "/reload", .status = ASKED},
     {"POST", "/drain", .status = ASKED},

@@ -415,7 +415,7 @@ static bool has_page(enum fault fault) {
 static void check_page(struct fixture *f, enum fault fault, bool is_head_request) {
     struct fake_stream *stream = f->stream;
     char body[256];
-    char length[16];
+    char length[24];
     char proxy_status[128];
     snprintf(body, sizeof(body), "%d: %s\n", fault_status(fault), fault_text(fault));
     snprintf(length, sizeof(length), "%zu", strlen(body));

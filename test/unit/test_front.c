@@ -138,6 +138,11 @@ static struct conn *accept_tls(struct fixture *f, const char *alpn) {
     return conn;
 }
 
+static void on_drained(void *user) {
+    struct fixture *f = user;
+    f->drained++;
+}
+
 static void assert_last(bool is_h2, struct slice bytes) {
     assert_non_null(last);
     assert_int_equal(last->is_h2, is_h2);
@@ -256,6 +261,44 @@ static void test_limit_on_connections(void **state) {
     assert_int_equal(f->front.session_count, 3);
 }
 
+static uint64_t limit_hits(struct fixture *f, enum metric_limit limit) {
+    return metrics_read(&f->loop.metrics, METRIC_AT_LIMITS + limit);
+}
+
+static void test_limits_are_counted(void **state) {
+    struct fixture *f = *state;
+    static struct memory_gauge gauge;
+    memory_gauge_set(&gauge, MEMORY_FULL);
+    f->front.memory = &gauge;
+    assert_true(fake_conn_is_aborted(accept_tls(f, "h2"))); // its handshake would cost too much
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_MEMORY), 1);
+    memory_gauge_set(&gauge, MEMORY_PLENTY);
+    struct conn *plain = accept_plain(f);
+    struct conn *other = accept_plain(f);
+    struct conn *secure = accept_tls(f, "h2");
+    memory_gauge_set(&gauge, MEMORY_FULL);
+    accept_tls(f, "h2"); // for two reasons: one counts
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_CONNECTIONS), 1);
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_MEMORY), 1);
+    fake_conn_expire(plain);
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_REQUEST_TIME), 1);
+    fake_conn_expire(secure);
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_HANDSHAKE_TIME), 1);
+    // Nobody is held up by a limit who comes while draining, and nobody had a protocol yet.
+    fake_conn_end(plain);
+    front_drain(&f->front, on_drained, f);
+    accept_plain(f);
+    fake_conn_expire(other);
+    for (unsigned i = 0; i < METRIC_LIMITS; i++) {
+        bool is_hit = i == METRIC_LIMIT_MEMORY || i == METRIC_LIMIT_CONNECTIONS ||
+                      i == METRIC_LIMIT_REQUEST_TIME || i == METRIC_LIMIT_HANDSHAKE_TIME;
+        assert_int_equal(limit_hits(f, i), is_hit);
+    }
+    for (unsigned i = METRIC_AT_CONNECTIONS; i <= METRIC_LAST_CONNECTIONS_OPENED; i++) {
+        assert_int_equal(metrics_read(&f->loop.metrics, i), 0);
+    }
+}
+
 static bool trust_nobody_but(const void *user, const uint8_t address[16]) {
     return address[15] == *(const uint8_t *)user;
 }
@@ -297,11 +340,6 @@ static void test_client_is_described(void **state) {
     fake_conn_reset(conn, FAULT_CONN_RESET);
     fake_conn_reset(f->conns[1], FAULT_CONN_RESET);
     assert_int_equal(forgotten, 1);
-}
-
-static void on_drained(void *user) {
-    struct fixture *f = user;
-    f->drained++;
 }
 
 static void test_drain_of_an_empty_front(void **state) {
@@ -378,6 +416,7 @@ int main(void) {
         TEST(test_undecided_conns_leave_nothing_behind),
         TEST(test_silent_conns_are_ended),
         TEST(test_limit_on_connections),
+        TEST(test_limits_are_counted),
         TEST(test_client_is_described),
         TEST(test_drain_of_an_empty_front),
         TEST(test_drain_waits_for_the_last),

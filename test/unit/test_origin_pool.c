@@ -17,6 +17,7 @@ static void assert_counts(struct scene *s, unsigned idle, unsigned busy, unsigne
         fail_msg("idle %u, busy %u, dialing %u, waiting %u", counts.idle, counts.busy,
                  counts.dialing, counts.waiting);
     }
+    scene_expect_gauges(s, idle, busy + dialing, waiting);
 }
 
 static void start_get(struct user *user, struct scene *s, const char *path, bool is_push) {
@@ -757,6 +758,125 @@ static void test_destroy_of_an_unused_pool(void **state) {
     scene_close(&s);
 }
 
+// --- numbers ------------------------------------------------------------------------------------
+
+// After a reload the old pool goes on for a while: the row of an origin is both of theirs.
+static void test_two_pools_have_one_row(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "max_connections: 2");
+    struct origin_pool *before = s.pool;
+    struct user old[4];
+    struct user new[3];
+    for (size_t i = 0; i < 4; i++) {
+        start_get(&old[i], &s, "/old", false);
+    }
+    int busy = origin_accept(&s);
+    origin_hear_head(&s, busy);
+    int fd = origin_accept(&s);
+    origin_hear_head(&s, fd);
+    assert_counts(&s, 0, 2, 0, 2);
+    s.pool = origin_pool_create(&s.loop, s.config, 1);
+    for (size_t i = 0; i < 3; i++) {
+        start_get(&new[i], &s, "/new", false);
+    }
+    scene_expect_gauges(&s, 0, 4, 3);
+    for (size_t i = 0; i < 3; i++) { // one connection serves what waited for the old pool
+        origin_say(&s, fd, HI);
+        user_expect(&old[i + 1], "head 200 2\nend\n");
+        if (i < 2) {
+            origin_hear_head(&s, fd);
+        }
+    }
+    scene_expect_gauges(&s, 1, 3, 1);
+    user_finish(&old[0]);
+    origin_expect_closed(&s, busy);
+    for (size_t i = 1; i < 4; i++) {
+        user_finish(&old[i]);
+    }
+    origin_pool_destroy(before, NULL, NULL);
+    origin_expect_closed(&s, fd);
+    scene_expect_gauges(&s, 0, 2, 1);
+    assert_int_equal(scene_number(&s, METRIC_AT_ORIGIN_REUSED), 2);
+    for (size_t i = 0; i < 3; i++) {
+        user_finish(&new[i]);
+    }
+    scene_close(&s);
+}
+
+static void expect_numbers(const struct scene *s, unsigned requests, unsigned opened,
+                           unsigned reused, unsigned raced, unsigned retried, unsigned faults) {
+    const struct {
+        const char *name;
+        unsigned at, expected;
+    } rows[] = {
+        {"requests", METRIC_AT_ORIGIN_REQUESTS, requests},
+        {"opened", METRIC_AT_ORIGIN_OPENED, opened},
+        {"reused", METRIC_AT_ORIGIN_REUSED, reused},
+        {"raced", METRIC_AT_ORIGIN_RACED, raced},
+        {"retried", METRIC_AT_ORIGIN_RETRIED, retried},
+        {"faults", METRIC_AT_ORIGIN_FAULTS, faults},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (scene_number(s, rows[i].at) != rows[i].expected) {
+            fail_msg("%s: %llu, not %u", rows[i].name,
+                     (unsigned long long)scene_number(s, rows[i].at), rows[i].expected);
+        }
+    }
+}
+
+// An idle connection that ends just when a request comes is no fault of the origin; that the
+// request fails on the next one, too, is.
+static void test_a_race_is_no_fault(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "");
+    struct user user;
+    int fd = scene_leave_idle(&s);
+    expect_numbers(&s, 1, 1, 0, 0, 0, 0);
+    start_get(&user, &s, "/", false);
+    origin_hear_head(&s, fd);
+    origin_hang_up(&s, fd);
+    user_expect(&user, "fail origin_reset\n");
+    expect_numbers(&s, 2, 1, 1, 1, 0, 0);
+    user_finish(&user);
+    user_init(&user, &s, "GET", "/");
+    user.options.is_retry = true;
+    user_start(&user);
+    fd = origin_accept(&s);
+    origin_hear_head(&s, fd);
+    origin_hang_up(&s, fd);
+    scene_wait(&s, user.is_over);
+    expect_numbers(&s, 3, 2, 1, 1, 1, 1);
+    user_finish(&user);
+    scene_close(&s);
+}
+
+static void test_what_is_a_fault_of_the_origin(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "max_connections: 1, max_waiting: 1");
+    struct user users[3];
+    for (size_t i = 0; i < 3; i++) {
+        start_get(&users[i], &s, "/", false);
+    }
+    user_expect(&users[2], "fail origin_busy\n");
+    int fd = origin_accept(&s);
+    origin_hear_head(&s, fd);
+    expect_numbers(&s, 1, 1, 0, 0, 0, 0);
+    user_finish(&users[0]); // the client has left
+    fd = origin_accept(&s);
+    origin_hear_head(&s, fd);
+    expect_numbers(&s, 2, 2, 0, 0, 0, 0);
+    origin_say(&s, fd, "HTTP/9 nonsense\r\n\r\n");
+    scene_wait(&s, users[1].is_over);
+    expect_numbers(&s, 2, 2, 0, 0, 0, 1);
+    for (size_t i = 1; i < 3; i++) {
+        user_finish(&users[i]);
+    }
+    scene_close(&s);
+}
+
 // Some of everything, in an order that only the seed knows.
 static void test_a_crowd(void **state) {
     (void)state;
@@ -797,6 +917,7 @@ static void test_a_crowd(void **state) {
         }
         struct origin_pool_counts counts = origin_pool_counts(s.pool);
         assert_true(counts.busy + counts.dialing <= 6);
+        scene_expect_gauges(&s, counts.idle, counts.busy + counts.dialing, counts.waiting);
         over = 0;
         for (unsigned i = 0; i < USERS; i++) {
             over += users[i].is_over;
@@ -840,6 +961,9 @@ int main(void) {
         cmocka_unit_test(test_cancel_after_the_end),
         cmocka_unit_test(test_destroy),
         cmocka_unit_test(test_destroy_of_an_unused_pool),
+        cmocka_unit_test(test_two_pools_have_one_row),
+        cmocka_unit_test(test_a_race_is_no_fault),
+        cmocka_unit_test(test_what_is_a_fault_of_the_origin),
         cmocka_unit_test(test_a_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
