@@ -19,8 +19,8 @@ struct access_log;
 
 enum {
     FRONT_LOTS = 16,
-    // While draining: a client that has just connected, and has not said yet what it wants, still
-    // gets an answer when it asks within this.
+    // While draining: a client that is connected and asks for nothing still gets an answer when its
+    // request comes within this.
     FRONT_LAST_CALL_MS = 1000,
 };
 

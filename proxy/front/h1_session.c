@@ -288,13 +288,12 @@ static void feed_starved(struct h1_session *session) {
     }
 }
 
-// Somebody has said the last word: we by draining, or the client by ending its side. A client may
-// do that after a request and wait for the response, but not in the middle of one.
+// The client has ended its side. It may do that after a request and wait for the response, but not
+// in the middle of one.
 static void check_end(struct h1_session *session) {
     switch (session->state) {
     case H1_SESSION_WAITING:
-        if (buffer_length(&session->input) == 0 &&
-            (session->is_eof || (session->is_draining && !session->is_first))) {
+        if (buffer_length(&session->input) == 0 && session->is_eof) {
             close_conn(session);
         }
         break;
@@ -369,9 +368,9 @@ static uint64_t read_deadline(const struct h1_session *session) {
     const struct front_limits *limits = &session->base.front->limits;
     switch (session->state) {
     case H1_SESSION_WAITING:
-        return session->since_ms + (!session->is_first     ? limits->idle_ms
-                                    : session->is_draining ? FRONT_LAST_CALL_MS
-                                                           : limits->head_ms);
+        return session->since_ms + (session->is_draining ? FRONT_LAST_CALL_MS
+                                    : session->is_first  ? limits->head_ms
+                                                         : limits->idle_ms);
     case H1_SESSION_HEAD:
         return session->since_ms + limits->head_ms;
     case H1_SESSION_EXCHANGE:
@@ -420,10 +419,9 @@ static void on_deadline(void *user) {
 static void drain(struct front_session *base) {
     struct h1_session *session = LIST_ENTRY(base, struct h1_session, base);
     session->is_draining = true;
-    if (session->state == H1_SESSION_WAITING && session->is_first) {
+    if (session->state == H1_SESSION_WAITING) {
         session->since_ms = now_ms(session);
     }
-    check_end(session);
     update_deadline(session);
 }
 

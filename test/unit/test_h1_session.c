@@ -755,11 +755,15 @@ static void test_deadline_between_requests(void **state) {
 static void test_deadline_of_content(void **state) {
     struct fixture *f = *state;
     start_session(f, SLICE_EMPTY);
-    feed(f, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    feed(f, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\nabc");
+    char kilobyte[1024] = {0};
     f->loop.clock.now_ms += 20000;
-    fake_conn_feed(f->conn, SLICE("def")); // moves it
+    fake_conn_feed(f->conn, slice_of(kilobyte, sizeof(kilobyte))); // moves it
     assert_int_equal(fake_conn_deadline_ms(f->conn), 30000);
-    expire_after(f, 30000);
+    f->loop.clock.now_ms += 20000;
+    fake_conn_feed(f->conn, SLICE("d")); // does not (R-U-D-Y)
+    assert_int_equal(fake_conn_deadline_ms(f->conn), 10000);
+    expire_after(f, 10000);
     settle(f);
     assert_int_equal(take_reply(f).status, 408);
     assert_record(f, "start POST http a/\nclosed client_timeout\n");
@@ -977,6 +981,21 @@ static void test_drain_closes_idle_conns(void **state) {
     feed(f, GET);
     assert_false(take_reply(f).is_close);
     drain(f);
+    assert_true(is_open(f));
+    expire_after(f, FRONT_LAST_CALL_MS);
+    assert_true(fake_conn_is_closing(f->conn));
+    buffer_finish(&f->fake.record);
+}
+
+// A request may have left the client before it could know.
+static void test_drain_answers_a_request_on_its_way(void **state) {
+    struct fixture *f = *state;
+    start_session(f, SLICE_EMPTY);
+    feed(f, GET);
+    assert_false(take_reply(f).is_close);
+    drain(f);
+    feed(f, GET);
+    assert_true(take_reply(f).is_close);
     assert_true(fake_conn_is_closing(f->conn));
     buffer_finish(&f->fake.record);
 }
@@ -1029,6 +1048,8 @@ static void test_drain_during_a_response(void **state) {
     exchange_finish(f->fake.x, NULL);
     settle(f);
     assert_string_equal(take_reply(f).body, "rest");
+    assert_true(is_open(f)); // its head did not say that it was the last
+    expire_after(f, FRONT_LAST_CALL_MS);
     assert_true(fake_conn_is_closing(f->conn));
     buffer_finish(&f->fake.record);
 }
@@ -1108,6 +1129,8 @@ int main(void) {
         TEST(test_random_damage),
         TEST(test_byte_by_byte),
         TEST(test_drain_closes_idle_conns),
+        TEST(test_drain_answers_a_request_on_its_way),
+        TEST(test_drain_answers_a_request_on_its_way),
         TEST(test_drain_waits_for_first_requests),
         TEST(test_drain_does_not_wait_long),
         TEST(test_drain_finishes_what_was_begun),
