@@ -206,6 +206,11 @@ struct config_admin {
     struct config_endpoint probes; // /live, /ready and /metrics alone
 };
 
+struct config_hardening {
+    bool refuses_system_calls; // that a proxy never needs
+    bool may_dump_core;
+};
+
 struct config_network {  // a CIDR
     uint8_t address[16]; // IPv4 is mapped (::ffff:a.b.c.d)
     uint8_t bits;        // of the 128
@@ -223,7 +228,8 @@ struct config {
     struct config_timeouts timeouts;
     struct config_log log;
     struct config_admin admin;
-    struct config_network *trusted; // proxies whose X-Forwarded-* and Forwarded are believed
+    struct config_hardening hardening; // at the start alone
+    struct config_network *trusted;    // proxies whose X-Forwarded-* and Forwarded are believed
     size_t trusted_count;
     bool trusted_any; // the operator agrees that `trusted` may hold everybody
     // What a route has when it does not say otherwise; read the route's.

@@ -351,6 +351,15 @@ static const struct config_option admin_options[] = {
 };
 static const struct config_section admin_section = ROWS(CONFIG_SECTION_ADMIN, admin_options);
 
+static const struct config_option hardening_options[] = {
+    {"system_calls", "refuse those that a proxy never needs, such as executing a file",
+     SWITCH("on"), AT(config_hardening, refuses_system_calls)},
+    {"core_dumps", "write one after a crash; it would hold keys and requests", SWITCH("off"),
+     AT(config_hardening, may_dump_core)},
+};
+static const struct config_section hardening_section =
+    ROWS(CONFIG_SECTION_HARDENING, hardening_options);
+
 // --- the file as a whole ------------------------------------------------------------------------
 
 static const struct config_option network_item = {"trusted", NULL, .kind = CONFIG_NETWORK};
@@ -384,6 +393,8 @@ static const struct config_option root_options[] = {
     {"log", "what is written down", SECTION(&log_section), AT(config, log)},
     {"admin", "what operators and their tools ask; `admin: off` is the short form",
      SECTION(&admin_section), AT(config, admin), .bare = "listen"},
+    {"hardening", "what the process gives up when it starts", SECTION(&hardening_section),
+     AT(config, hardening)},
     {"workers", "threads; auto is one per core, or as many as its control group's quota is worth",
      COUNT("auto", 1, 1024), AT(config, workers), .zero = "auto"},
 };

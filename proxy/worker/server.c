@@ -11,6 +11,7 @@
 #include "base/ensure.h"
 #include "server_impl.h"
 #include "worker/cgroup.h"
+#include "worker/hardening.h"
 #include "worker/learned.h"
 #include "worker/notify.h"
 
@@ -63,6 +64,7 @@ int server_run(struct config *take_config) {
     log_start(server_log_levels[server.generation->config->log.level]);
     log_info("server", "-", "workers=%u from=%s", workers, workers_from);
     server_fit_connections(server.generation->config);
+    hardening_apply(&server.generation->config->hardening);
     loop_init(&server.loop);
     server.ceiling = ceiling_start(&server.loop, server.generation->config->limits.memory_bytes);
     watch_signals(&server);

@@ -134,6 +134,8 @@ static void warn_of_restart(const struct config *before, const struct config *co
         bool is_changed;
     } rows[] = {
         {"workers", before->workers != config->workers},
+        {"hardening",
+         memcmp(&before->hardening, &config->hardening, sizeof(before->hardening)) != 0},
         {"learned.pages", before->learned.pages != config->learned.pages},
         {"learned.page", before->learned.page_bytes != config->learned.page_bytes},
     };
