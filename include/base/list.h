@@ -69,14 +69,18 @@ static inline struct list_link *list_last(const struct list *list) {
 static inline struct list_link *list_take_first(struct list *list) {
     struct list_link *first = list_first(list);
     if (first != NULL) {
-        list_remove(first);
+        list->head.next = first->next;
+        first->next->previous = &list->head;
+        first->next = first->previous = NULL;
     }
     return first;
 }
 
 // Safe against removal of `link` inside the loop, not of its neighbour.
+// NOLINTBEGIN(bugprone-macro-parentheses): what declares a name can't stand in parentheses
 #define LIST_EACH(list, link)                                                                      \
     for (struct list_link *link = (list)->head.next, *link##_next = link->next;                    \
          link != &(list)->head; link = link##_next, link##_next = link->next)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif

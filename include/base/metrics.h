@@ -64,6 +64,7 @@ enum metric_hint { METRIC_HINT_OWN, METRIC_HINT_ORIGIN, METRIC_HINTS };
 // What stands in a client's or an origin's way when it asks for too much.
 #define METRIC_LIMIT_LIST(X)                                                                       \
     X(CONNECTIONS, "connections") /* limits.connections */                                         \
+    X(ADDRESS, "address")         /* limits.address_share */                                       \
     X(DESCRIPTORS, "descriptors") /* accepting paused: none is left */                             \
     X(HANDSHAKE_TIME, "handshake_time")                                                            \
     X(HEAD, "head")                   /* fields or bytes of a request head: 431 */                 \

@@ -146,15 +146,16 @@ struct config_limits {
     uint32_t response_head_fields;
     uint32_t interim_responses; // per response
     uint64_t interim_bytes;
-    uint32_t streams;      // SETTINGS_MAX_CONCURRENT_STREAMS
-    uint32_t connections;  // client connections per process
-    uint64_t memory_bytes; // of the process; 0: what the control group allows
+    uint32_t streams;       // SETTINGS_MAX_CONCURRENT_STREAMS
+    uint32_t connections;   // client connections per process
+    uint32_t address_share; // percent of them that one client address may have
+    uint64_t memory_bytes;  // of the process; 0: what the control group allows
 };
 
 struct config_timeouts {
     uint64_t handshake_ms;
     uint64_t head_ms;  // for a request head, from its first byte or the start of the connection
-    uint64_t body_ms;  // longest silence inside a request body
+    uint64_t body_ms;  // for each KiB of a request body to come
     uint64_t idle_ms;  // client connection without an exchange
     uint64_t write_ms; // longest time without progress while writing to a client
     uint64_t drain_delay_ms; // accepting goes on although /ready says no
@@ -183,7 +184,8 @@ enum config_redact { // of the access log's lines
 };
 
 struct config_log {
-    char *access;                  // "stdout", "off" or a path
+    char *access; // "stdout", "off" or a path
+    struct config_position access_at;
     enum config_log_format format; // of the access log
     uint32_t sample;               // one in so many exchanges that went well has a line
     enum config_redact *redact;    // parts that are not to be read there
@@ -204,6 +206,8 @@ struct config_endpoint { // all empty: off
 struct config_admin {
     struct config_endpoint listen; // everything; what changes something, to this machine alone
     struct config_endpoint probes; // /live, /ready and /metrics alone
+    struct config_position listen_at;
+    struct config_position probes_at;
 };
 
 struct config_hardening {
@@ -269,6 +273,8 @@ void config_errors_add(struct config_errors *errors, const char *file, unsigned 
     __attribute__((format(printf, 6, 7)));
 // One line each: `file:line:column: key: text`, `file: text`, `--flag: text`, `VARIABLE: text`.
 void config_errors_print(const struct config_errors *errors, FILE *out);
+char *
+config_errors_text(const struct config_errors *errors); // without the last newline; caller frees
 void config_errors_finish(struct config_errors *errors);
 
 // What the command line may say instead of a file (README, "command line").

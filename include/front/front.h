@@ -16,6 +16,7 @@
 #include "net/conn.h"
 
 struct access_log;
+struct front_addresses;
 
 enum {
     FRONT_LOTS = 16,
@@ -34,7 +35,8 @@ struct front_limits {
     size_t uri_bytes;
     uint64_t body_bytes; // 0: no limit
     unsigned streams;
-    unsigned connections; // of this worker
+    unsigned connections;   // of this worker,
+    unsigned address_share; // percent of them that one client address may have; 0: do not count
     uint64_t handshake_ms, head_ms, body_ms, idle_ms, write_ms;
 };
 
@@ -63,6 +65,9 @@ struct front {
     // Is this client address a proxy that we believe? Borrowed function of the configuration.
     bool (*is_trusted)(const void *user, const uint8_t address[16]);
     const void *is_trusted_user;
+    uint64_t seed;
+    struct front_addresses *addresses; // NULL: not counted
+    uint64_t warned_ms;                // when the log last said that one has too many
     struct list sessions;
     unsigned lots;          // sessions that have one, see front_take_lot
     unsigned session_count; // conns still undecided count too
@@ -73,11 +78,13 @@ struct front {
     struct loop_task drained_task;
 };
 
-// The owner then sets handler, access_log, memory and is_trusted.
+// The owner then sets handler, access_log, memory, is_trusted and seed.
 void front_init(struct front *front, struct loop *loop, const struct front_limits *limits);
 // A conn beyond the limit, or while draining, is ended at once; while memory is full one of TLS is
 // too, since its handshake would take more of it than the answer that it may try again.
 void front_accept(struct front *front, struct conn *take_conn);
+// Ends who has been here the longest, to make room.
+void front_end_oldest(struct front *front);
 // All sessions end politely; on_drained when the last is gone (perhaps at once, never inside).
 void front_drain(struct front *front, void (*on_drained)(void *user), void *user);
 void front_abort_all(struct front *front); // after the drain timeout

@@ -38,6 +38,7 @@ struct origin_call_events {
 
 struct origin_call_options {
     uint32_t origin;     // index in the configuration
+    uint64_t client;     // the connection that asks: such take turns when calls have to wait
     bool is_push;        // counts against the origin's share for pushes, waits behind the others
     unsigned push_share; // percent of the origin's connections that pushes may use
     bool is_retry;       // only on a new connection

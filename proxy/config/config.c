@@ -95,6 +95,19 @@ static void print_one_line(const char *text, FILE *out) {
     }
 }
 
+char *config_errors_text(const struct config_errors *errors) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    ensure(out != NULL);
+    config_errors_print(errors, out);
+    fclose(out);
+    if (length > 0) {
+        text[length - 1] = '\0';
+    }
+    return text;
+}
+
 void config_errors_finish(struct config_errors *errors) {
     for (size_t i = 0; i < errors->count; i++) {
         free(errors->rows[i].file);

@@ -110,9 +110,7 @@ static int find_directory_error(struct slice directory) {
     config_value_set_text(&path, directory);
     struct stat status;
     int error = 0;
-    if (stat(path, &status) != 0) {
-        error = errno;
-    } else if (!S_ISDIR(status.st_mode)) {
+    if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
         error = ENOTDIR;
     } else if (access(path, W_OK | X_OK) != 0) {
         error = errno;

@@ -282,6 +282,9 @@ static const struct config_option limits_options[] = {
      AT(config_limits, streams)},
     {"connections", "client connections, all workers together", COUNT("10000", 1, 10000000),
      AT(config_limits, connections)},
+    {"address_share",
+     "percent of connections that one client address may have; trusted ones and this machine: all",
+     COUNT("50", 1, 100), AT(config_limits, address_share)},
     {"memory",
      "of the process, or auto: what its control group allows; near it pushes, then requests stop",
      SIZE("auto", 16 * MIB, 1024ULL * 1024 * GIB), AT(config_limits, memory_bytes), .zero = "auto"},
@@ -292,7 +295,7 @@ static const struct config_option timeouts_options[] = {
     {"handshake", "for the TLS handshake", TIME("10s", 1, HOUR), AT(config_timeouts, handshake_ms)},
     {"head", "for a request head to be complete", TIME("10s", 1, HOUR),
      AT(config_timeouts, head_ms)},
-    {"body", "longest silence inside a request body", TIME("30s", 1, DAY),
+    {"body", "for each KiB of a request body to come", TIME("30s", 1, DAY),
      AT(config_timeouts, body_ms)},
     {"idle", "client connection without a request", TIME("3m", 1, DAY),
      AT(config_timeouts, idle_ms)},
@@ -322,7 +325,8 @@ static const struct config_option log_field_item = {"fields", NULL, .kind = CONF
 
 static const struct config_option log_options[] = {
     {"access", "access log, one line per exchange: stdout, off or the path of a file",
-     .kind = CONFIG_TARGET, .initial = "stdout", AT(config_log, access)},
+     .kind = CONFIG_TARGET, .initial = "stdout", AT(config_log, access),
+     .at_offset = offsetof(struct config_log, access_at)},
     {"format", "of the access log: json or text", WORD("json", format_words),
      AT(config_log, format)},
     {"sample", "one in so many exchanges has a line; failed and slow ones always have",
@@ -345,9 +349,11 @@ static const struct config_section log_section = ROWS(CONFIG_SECTION_LOG, log_op
 static const struct config_option admin_options[] = {
     {"listen",
      "dashboard, probes, metrics and control: ADDR:PORT, unix:/PATH or off; never for the public",
-     .kind = CONFIG_ENDPOINT, .initial = "127.0.0.1:9901", AT(config_admin, listen)},
+     .kind = CONFIG_ENDPOINT, .initial = "127.0.0.1:9901", AT(config_admin, listen),
+     .at_offset = offsetof(struct config_admin, listen_at)},
     {"probes", "a second place with /live, /ready and /metrics alone, such as *:9902, or off",
-     .kind = CONFIG_ENDPOINT, .initial = "off", AT(config_admin, probes)},
+     .kind = CONFIG_ENDPOINT, .initial = "off", AT(config_admin, probes),
+     .at_offset = offsetof(struct config_admin, probes_at)},
 };
 static const struct config_section admin_section = ROWS(CONFIG_SECTION_ADMIN, admin_options);
 

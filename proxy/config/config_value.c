@@ -365,8 +365,9 @@ static bool find_word(const struct config_option *option, struct slice text, siz
     }
     struct slice word = config_reason_word(text);
     if (guess.best != NULL) {
-        return config_reason_set(out_reason, "'%.*s' is not known here: did you mean '%s'?",
-                                 SLICE_ARGS(word), guess.best);
+        config_reason_set(out_reason, "'%.*s' is not known here: did you mean '%s'?",
+                          SLICE_ARGS(word), guess.best);
+        return false;
     }
     char *words = list_words(option->words);
     config_reason_set(out_reason, "expected %s, not '%.*s'", words, SLICE_ARGS(word));

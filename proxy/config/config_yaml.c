@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -27,7 +28,9 @@ struct loader {
 };
 
 static int read_file(const char *path, struct buffer *out_text);
-static struct slice find_admin(const char *path, struct arena *arena);
+static bool load_endpoint(const char *path, const char *name, const char *variable,
+                          struct config_endpoint *out_endpoint);
+static struct slice find_admin(const char *path, const char *name, struct arena *arena);
 static struct config_node *parse(struct loader *loader);
 static bool check_text(const char *name, struct slice text, struct config_errors *errors);
 static struct config_node *read_document(struct loader *loader);
@@ -114,28 +117,35 @@ struct config *config_load_text_with(const char *name, const char *text, size_t 
 
 // --- one option of it ---------------------------------------------------------------------------
 
+// With admin.listen off there may still be admin.probes.
 void config_load_admin(const char *path, struct config_endpoint *out_endpoint) {
     struct config *defaults = config_create_default();
-    struct arena *arena = arena_create();
-    struct slice text = SLICE_EMPTY;
-    const char *variable = getenv("OUTRIDER_ADMIN_LISTEN");
-    if (variable != NULL) {
-        text = slice_of_text(variable);
-    } else if (path != NULL) {
-        text = find_admin(path, arena);
-    }
-    struct config_reason reason;
     *out_endpoint = (struct config_endpoint){0};
-    if (text.length == 0 || !config_endpoint_parse(NULL, text, out_endpoint, &reason)) {
+    if (!load_endpoint(path, "listen", "OUTRIDER_ADMIN_LISTEN", out_endpoint)) {
         *out_endpoint = defaults->admin.listen;
         defaults->admin.listen = (struct config_endpoint){0};
+    } else if (out_endpoint->host == NULL && out_endpoint->path == NULL) {
+        load_endpoint(path, "probes", "OUTRIDER_ADMIN_PROBES", out_endpoint);
     }
-    arena_destroy(arena);
     config_destroy(defaults);
 }
 
-// What stands at admin.listen, or behind its short form; empty when nothing does.
-static struct slice find_admin(const char *path, struct arena *arena) {
+// False when nobody said anything that can be read.
+static bool load_endpoint(const char *path, const char *name, const char *variable,
+                          struct config_endpoint *out_endpoint) {
+    struct arena *arena = arena_create();
+    struct config_reason reason;
+    const char *said = getenv(variable);
+    struct slice text = said != NULL   ? slice_of_text(said)
+                        : path != NULL ? find_admin(path, name, arena)
+                                       : SLICE_EMPTY;
+    bool is_said = text.length > 0 && config_endpoint_parse(NULL, text, out_endpoint, &reason);
+    arena_destroy(arena);
+    return is_said;
+}
+
+// What stands at that key of admin; of listen, it may be the short form. Empty when nothing does.
+static struct slice find_admin(const char *path, const char *name, struct arena *arena) {
     struct config_errors errors = {0};
     struct buffer text = {0};
     struct slice found = SLICE_EMPTY;
@@ -144,12 +154,14 @@ static struct slice find_admin(const char *path, struct arena *arena) {
             .name = path, .text = buffer_peek(&text), .errors = &errors, .arena = arena};
         const struct config_node *root =
             check_text(path, loader.text, &errors) ? parse(&loader) : NULL;
-        const struct config_node *admin = root != NULL ? config_node_child(root, "admin") : NULL;
-        const struct config_node *listen = admin != NULL && admin->kind == CONFIG_NODE_MAP
-                                               ? config_node_child(admin, "listen")
-                                               : admin;
-        if (listen != NULL && listen->kind == CONFIG_NODE_WORD) {
-            found = arena_copy(arena, listen->text);
+        const struct config_node *node = root != NULL ? config_node_child(root, "admin") : NULL;
+        if (node != NULL && node->kind == CONFIG_NODE_MAP) {
+            node = config_node_child(node, name);
+        } else if (strcmp(name, "listen") != 0) {
+            node = NULL;
+        }
+        if (node != NULL && node->kind == CONFIG_NODE_WORD) {
+            found = arena_copy(arena, node->text);
         }
     }
     config_errors_finish(&errors);

@@ -98,7 +98,8 @@ static void add_route(struct router *router, const struct config_route *route) {
     char text[HOST_BYTES];
     ensure(name.length <= sizeof(text));
     size_t index = set_find(&router->host_set, turn(name, text), '.');
-    ensure(index != NO_KEY && router->host_set.keys[index].text.length == name.length);
+    ensure(index < router->host_set.count &&
+           router->host_set.keys[index].text.length == name.length);
     struct router_host *host = &router->hosts[index];
     set_add(is_below ? &host->below : &host->exact, path, route);
 }

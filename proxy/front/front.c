@@ -6,12 +6,14 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/ensure.h"
+#include "base/log.h"
 #include "front/h1_session.h"
 #include "front/h2_session.h"
+#include "front_address.h"
 
 // What every HTTP/2 client says first (RFC 9113 section 3.4); no HTTP/1 request begins so.
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-enum { PREFACE_BYTES = sizeof(preface) - 1 };
+enum { PREFACE_BYTES = sizeof(preface) - 1, WARN_EVERY_MS = 10000 };
 
 // A conn whose protocol is not known yet: before the end of the handshake, or in cleartext while
 // all its bytes are the beginning of the preface (so they need not be kept, only counted).
@@ -22,6 +24,10 @@ struct undecided {
     size_t matched;
 };
 
+static bool take_place(struct front *front, const struct conn *conn);
+static bool may_have_all(const struct front *front, const uint8_t address[16]);
+static void warn_greedy(struct front *front);
+static void leave_place(struct front *front, const struct conn *conn);
 static void refuse(struct conn *take_conn);
 static void on_refused_ready(void *user, struct slice alpn);
 static void on_refused_bytes(void *user, struct slice bytes);
@@ -35,6 +41,7 @@ static void become_h1(struct undecided *undecided, struct slice bytes);
 static void become_h2(struct undecided *undecided, struct slice bytes);
 static void hand_over(struct undecided *take_undecided, struct slice bytes,
                       void (*create)(struct front *, struct conn *, struct slice));
+static unsigned count_links(const struct list *list);
 static void count_fault(struct front *front, enum fault fault);
 static void count_down(struct front *front);
 static void check_drained(struct front *front);
@@ -76,6 +83,12 @@ void front_accept(struct front *front, struct conn *take_conn) {
         refuse(take_conn);
         return;
     }
+    if (!take_place(front, take_conn)) {
+        metrics_add(&front->loop->metrics, LIMITS, METRIC_LIMIT_ADDRESS, 1);
+        warn_greedy(front);
+        refuse(take_conn);
+        return;
+    }
     struct undecided *undecided = alloc_new(struct undecided);
     undecided->front = front;
     undecided->conn = take_conn;
@@ -84,6 +97,44 @@ void front_accept(struct front *front, struct conn *take_conn) {
     conn_attach(take_conn, &undecided_events, undecided);
     conn_set_deadline(take_conn,
                       conn_is_tls(take_conn) ? front->limits.handshake_ms : front->limits.head_ms);
+}
+
+// Other proxies and this machine itself speak for many.
+static bool take_place(struct front *front, const struct conn *conn) {
+    unsigned share = front->limits.address_share;
+    const uint8_t *address = conn_peer(conn)->bytes;
+    if (share == 0) {
+        return true;
+    }
+    if (front->addresses == NULL) {
+        front->addresses = front_addresses_create(front->seed);
+    }
+    uint64_t most = (uint64_t)front->limits.connections * share / 100;
+    most = most > 0 ? most : 1;
+    if (front_addresses_enter(front->addresses, address) <= most || may_have_all(front, address)) {
+        return true;
+    }
+    front_addresses_leave(front->addresses, address);
+    return false;
+}
+
+static bool may_have_all(const struct front *front, const uint8_t address[16]) {
+    return front_address_is_local(address) ||
+           (front->is_trusted != NULL && front->is_trusted(front->is_trusted_user, address));
+}
+
+static void warn_greedy(struct front *front) {
+    uint64_t now = loop_now(front->loop);
+    if (front->warned_ms == 0 || now - front->warned_ms >= WARN_EVERY_MS) {
+        front->warned_ms = now;
+        log_warn("front", "-", "an address has all connections that one may: limits.address_share");
+    }
+}
+
+static void leave_place(struct front *front, const struct conn *conn) {
+    if (front->addresses != NULL) {
+        front_addresses_leave(front->addresses, conn_peer(conn)->bytes);
+    }
 }
 
 static void refuse(struct conn *take_conn) {
@@ -181,6 +232,7 @@ static void on_end(void *user, enum fault fault) {
     struct undecided *undecided = user; // nothing was asked, so nobody is told
     struct front *front = undecided->front;
     count_fault(front, fault);
+    leave_place(front, undecided->conn);
     list_remove(&undecided->link);
     free(undecided);
     count_down(front);
@@ -232,6 +284,7 @@ void front_session_end(struct front_session *session, enum fault fault) {
         client->memory_destroy(client->memory);
         client->memory = NULL;
     }
+    leave_place(session->front, session->conn);
     list_remove(&session->link);
     count_down(session->front);
 }
@@ -253,6 +306,32 @@ void front_drain(struct front *front, void (*on_drained)(void *user), void *user
     check_drained(front);
 }
 
+// Of the larger crowd: a few that just came are not ended for many that stay, nor the other way
+// round. It goes to the back, so that another one has its turn until it is gone.
+void front_end_oldest(struct front *front) {
+    bool is_undecided = count_links(&front->undecided) > count_links(&front->sessions);
+    struct list *crowd = is_undecided ? &front->undecided : &front->sessions;
+    struct list_link *link = list_take_first(crowd);
+    if (link == NULL) {
+        return;
+    }
+    list_append(crowd, link);
+    if (is_undecided) {
+        conn_abort(LIST_ENTRY(link, struct undecided, link)->conn, FAULT_CONN_TIMEOUT);
+    } else {
+        struct front_session *session = LIST_ENTRY(link, struct front_session, link);
+        session->abort(session);
+    }
+}
+
+static unsigned count_links(const struct list *list) {
+    unsigned count = 0;
+    LIST_EACH(list, link) {
+        count++;
+    }
+    return count;
+}
+
 void front_abort_all(struct front *front) {
     LIST_EACH(&front->undecided, link) {
         conn_abort(LIST_ENTRY(link, struct undecided, link)->conn, FAULT_DRAINING);
@@ -266,6 +345,8 @@ void front_abort_all(struct front *front) {
 void front_finish(struct front *front) {
     ensure(front->session_count == 0);
     loop_cancel(&front->drained_task);
+    front_addresses_destroy(front->addresses);
+    front->addresses = NULL;
 }
 
 static void count_fault(struct front *front, enum fault fault) {

@@ -14,6 +14,8 @@ enum {
     H1_CONTENT_HIGH_BYTES =
         64 * 1024,                    // request content the handler has not consumed: stop reading,
     H1_CONTENT_LOW_BYTES = 16 * 1024, // and go on below this
+    H1_HALF_CLOSED_MS = 5000,         // how long a client that has ended its side is worked for
+    H1_PACE_BYTES = 1024,             // of request content that count as progress
     H1_INPUT_BYTES = 16 * 1024,       // pipelined requests that wait for their turn
     H1_OUTPUT_SLOW_BYTES = 64 * 1024, // response bytes held for a client that is behind,
     H1_OUTPUT_FAST_BYTES = 256 * 1024, // and in one piece for one that is not
@@ -41,8 +43,10 @@ struct h1_session {
     struct exchange *x;     // in HEAD (not started yet) and EXCHANGE
     struct loop_task probe; // finds out whether the client is fast
     uint64_t since_ms;      // when `state` began
-    uint64_t content_ms;    // when request content last came or was last asked for
+    uint64_t content_ms;    // when a kilobyte of request content had come, or was asked for
+    size_t content_bytes;   // come since
     uint64_t output_ms;     // when output began to wait
+    uint64_t eof_ms;        // when the client ended its side
     size_t unconsumed;      // request content, in the handler's hands
     enum h1_response_state response;
     enum h1_framing framing; // of the response

@@ -12,6 +12,7 @@ static enum fault split_target(const struct h1_head *head, struct raw_request *r
 static enum fault split_absolute(struct slice target, struct raw_request *raw);
 static bool is_too_large(const struct h1_session *session, uint64_t bytes);
 static bool is_misdirected(const struct h1_session *session);
+static void note_content(struct h1_session *session, size_t bytes);
 static void on_body(void *user, struct slice bytes);
 static void on_end(void *user, const struct headers *trailers);
 
@@ -52,6 +53,7 @@ static void on_head(void *user, const struct h1_head *head) {
     x->request.is_end = head->is_end;
     session->wants_continue = head->has_expect_continue && !is_1_0 && !head->is_end;
     session->content_ms = exchange_now(x);
+    session->content_bytes = 0;
     h1_session_set_state(session, H1_SESSION_EXCHANGE);
     exchange_start(x, session->base.front->handler);
 }
@@ -151,13 +153,23 @@ void h1_request_refuse(struct h1_session *session, enum fault fault) {
     exchange_refuse(session->x, fault);
 }
 
+// A byte now and then is no progress (TRUST row 18), until the response has begun: then the client
+// may be answering it.
+static void note_content(struct h1_session *session, size_t bytes) {
+    session->content_bytes += bytes;
+    if (session->content_bytes >= H1_PACE_BYTES || session->response != H1_RESPONSE_WAITING) {
+        session->content_ms = exchange_now(session->x);
+        session->content_bytes = 0;
+    }
+}
+
 static void on_body(void *user, struct slice bytes) {
     struct h1_session *session = user;
     struct exchange *x = session->x;
     if (session->is_deaf) {
         return;
     }
-    session->content_ms = exchange_now(x);
+    note_content(session, bytes.length);
     if (is_too_large(session, x->request_bytes + bytes.length)) {
         session->is_deaf = true;
         h1_reader_pause(session->reader);

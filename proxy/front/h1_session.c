@@ -30,6 +30,7 @@ static void update_deadline(struct h1_session *session);
 static uint64_t write_deadline(const struct h1_session *session);
 static uint64_t read_deadline(const struct h1_session *session);
 static bool is_content_awaited(const struct h1_session *session);
+static bool is_perhaps_gone(const struct h1_session *session);
 static void on_deadline(void *user);
 static void drain(struct front_session *base);
 static void abort_session(struct front_session *base);
@@ -335,7 +336,9 @@ static void on_drained(void *user) {
 static void on_eof(void *user) {
     struct h1_session *session = user;
     session->is_eof = true;
+    session->eof_ms = now_ms(session);
     check_end(session);
+    update_deadline(session);
 }
 
 // --- times --------------------------------------------------------------------------------------
@@ -374,6 +377,11 @@ static uint64_t read_deadline(const struct h1_session *session) {
     case H1_SESSION_HEAD:
         return session->since_ms + limits->head_ms;
     case H1_SESSION_EXCHANGE:
+        if (is_perhaps_gone(session)) {
+            uint64_t from_ms =
+                session->eof_ms > session->since_ms ? session->eof_ms : session->since_ms;
+            return from_ms + H1_HALF_CLOSED_MS;
+        }
         return is_content_awaited(session) ? session->content_ms + limits->body_ms : UINT64_MAX;
     case H1_SESSION_CLOSING:
         return UINT64_MAX;
@@ -384,6 +392,12 @@ static uint64_t read_deadline(const struct h1_session *session) {
 static bool is_content_awaited(const struct h1_session *session) {
     return session->x->request_state == EXCHANGE_REQUEST_OPEN &&
            session->response < H1_RESPONSE_FINISHED && !session->is_paused && !session->is_deaf;
+}
+
+// Who closes, and who has only ended its side and waits for the response, look alike until
+// something is written to them.
+static bool is_perhaps_gone(const struct h1_session *session) {
+    return session->is_eof && session->response == H1_RESPONSE_WAITING;
 }
 
 static void on_deadline(void *user) {
@@ -404,6 +418,10 @@ static void on_deadline(void *user) {
             h1_request_refuse(session, FAULT_CLIENT_TIMEOUT);
             break;
         case H1_SESSION_EXCHANGE:
+            if (is_perhaps_gone(session)) {
+                abort_conn(session, FAULT_CLIENT_GONE);
+                return;
+            }
             session->is_deaf = true;
             exchange_cut(session->x, FAULT_CLIENT_TIMEOUT);
             break;

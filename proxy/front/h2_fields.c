@@ -3,6 +3,8 @@
 
 // Every field costs its bookkeeping too (RFC 9113 section 6.5.2).
 enum { FIELD_OVERHEAD_BYTES = 32, BOMB_FACTOR = 4 };
+// And more of it with us, on its way through three lists.
+enum { FIELD_WEIGHT_BYTES = 256 };
 
 static bool is_within_limits(const struct h2_stream *stream, size_t bytes, bool is_cookie);
 static bool add_pseudo(struct raw_request *raw, struct arena *arena, struct slice name,
@@ -29,7 +31,10 @@ void h2_fields_add(struct h2_stream *stream, struct slice name, struct slice val
         stream->fault = FAULT_URI_TOO_LONG;
         return;
     }
-    if (!is_within_limits(stream, bytes, is_cookie)) {
+    const struct h2_session *session = stream->session;
+    stream->is_too_much = session->heads_bytes > 0 &&
+                          session->heads_bytes + h2_fields_weigh(stream) > H2_SESSION_HEADS_BYTES;
+    if (stream->is_too_much || !is_within_limits(stream, bytes, is_cookie)) {
         stream->fault = FAULT_HEAD_TOO_LARGE;
         return;
     }
@@ -50,6 +55,11 @@ static bool is_within_limits(const struct h2_stream *stream, size_t bytes, bool 
     }
     return stream->head_bytes <= limits->head_bytes && bytes <= limits->field_bytes &&
            stream->head_fields <= limits->head_fields + 4; // the pseudo fields
+}
+
+size_t h2_fields_weigh(const struct h2_stream *stream) {
+    size_t fields = (size_t)stream->head_fields + stream->cookie_crumbs;
+    return stream->head_bytes + stream->cookie_bytes + fields * FIELD_WEIGHT_BYTES;
 }
 
 bool h2_fields_is_bomb(const struct h2_stream *stream) {

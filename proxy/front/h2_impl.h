@@ -18,6 +18,11 @@
 enum {
     // Response bytes held for a stream whose client does not read.
     H2_STREAM_HELD_BYTES = 64 * 1024,
+    // When all streams of a connection hold so much, each may hold no more than the least.
+    H2_SESSION_HELD_BYTES = 1024 * 1024,
+    H2_STREAM_LEAST_BYTES = 16 * 1024,
+    // The same for the request heads of all its open streams, as they weigh in memory.
+    H2_SESSION_HEADS_BYTES = 2 * 1024 * 1024,
     // The page's first bytes that no pushed body may stand before.
     H2_PAGE_FIRST_BYTES = 16 * 1024,
 };
@@ -39,7 +44,7 @@ struct h2_budget {
     uint64_t refilled_ms;
 };
 
-// How response content moves: a byte now and then is none (TRUST row 6).
+// How content moves: a byte now and then is none (TRUST rows 6, 18).
 struct h2_pace {
     uint64_t moved_ms; // when a kilobyte, or all there was, had gone
     size_t bytes;      // gone since
@@ -111,7 +116,9 @@ struct h2_session {
     struct front_session base;
     nghttp2_session *ng;
     enum h2_session_state state;
+    enum fault fault; // of the client: why our GOAWAY was sent
     struct list streams;
+    struct list gathering;   // streams that have crumbs
     unsigned client_streams; // open, opened by the client
     unsigned pushed_streams; // open or reserved, opened by us
     struct h2_gate gate;
@@ -121,6 +128,7 @@ struct h2_session {
     struct h2_finished finished;
     struct h2_pace pace;     // of all responses together
     size_t held_bytes;       // response bytes in all streams' queues
+    size_t heads_bytes;      // what the request heads of all streams weigh
     size_t flush_bytes;      // how much one flush gathers; grows while the path takes it all
     uint64_t idle_since_ms;  // no stream since
     uint64_t block_since_ms; // a header block began and is not complete, 0: none
@@ -154,11 +162,18 @@ struct h2_stream { // lives in its exchange's arena
     unsigned head_fields;
     unsigned cookie_crumbs;
     size_t cookie_bytes;
+    size_t weight;    // of the head, in session->heads_bytes
+    bool is_too_much; // with the heads of the session's other streams
     bool has_request; // head complete, exchange started or refused
     bool is_in_trailers;
     bool has_remote_ended; // END_STREAM or RST_STREAM came
     bool was_reset;        // RST_STREAM came
+    bool has_spent;        // a token of the session's budget
+    struct buffer crumbs;  // content of small frames, until the end of this read
+    struct list_link gathering;
     size_t unconsumed;     // request bytes whose window is not given back
+    uint64_t held_ms;      // since when there are any: that time is not the client's
+    struct h2_pace upload; // of the request's content
     // response
     struct buffer body;
     bool has_head;        // final head submitted
@@ -185,7 +200,7 @@ struct h2_stream { // lives in its exchange's arena
 void h2_session_mark(struct h2_session *session); // something to send: flush at the end of the turn
 void h2_session_terminate(struct h2_session *session, uint32_t error_code);
 void h2_session_spend(struct h2_session *session); // one token of the abuse budget, or GOAWAY
-void h2_session_on_goaway_sent(struct h2_session *session);
+void h2_session_on_goaway_sent(struct h2_session *session, uint32_t error_code);
 void h2_session_on_ping_ack(struct h2_session *session);
 void h2_session_set_deadline(struct h2_session *session); // streams came or went
 
@@ -194,6 +209,8 @@ void h2_stream_register(nghttp2_session_callbacks *callbacks);
 struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id);
 struct h2_stream *h2_stream_find(nghttp2_session *ng, int32_t id); // NULL: none
 uint64_t h2_stream_now(const struct h2_stream *stream);
+// The end of a read: what was gathered of its small frames goes on in one piece.
+void h2_stream_give_crumbs(struct h2_session *session);
 void h2_stream_close_all(struct h2_session *session, enum fault fault);
 // Ends streams that stand still; called from the session's deadline.
 void h2_stream_sweep(struct h2_session *session, uint64_t now);
@@ -247,6 +264,8 @@ size_t h2_hold_share(const struct h2_stream *stream, size_t length);
 // --- h2_fields.c ---
 // A field of a request head or trailer; counts it first and copies it only while within limits.
 void h2_fields_add(struct h2_stream *stream, struct slice name, struct slice value);
+// What the head weighs in memory, rows and all.
+size_t h2_fields_weigh(const struct h2_stream *stream);
 // Fields beyond any limit by so much that the client means harm (TRUST row 5).
 bool h2_fields_is_bomb(const struct h2_stream *stream);
 size_t h2_fields_of_response(const struct response_head *head, struct arena *arena,
@@ -274,6 +293,8 @@ bool h2_credit_take(struct h2_credit *credit, const struct h2_frame_head *head);
 
 void h2_pace_start(struct h2_pace *pace, uint64_t now_ms); // something is to be sent now
 void h2_pace_note(struct h2_pace *pace, size_t bytes, bool is_all, uint64_t now_ms);
+// What had moved was not taken on since then: that time does not count.
+void h2_pace_wait(struct h2_pace *pace, uint64_t since_ms, uint64_t now_ms);
 
 enum h2_closed_verdict {
     H2_CLOSED_FINE,    // new, or no matter

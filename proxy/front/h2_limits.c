@@ -59,6 +59,11 @@ void h2_pace_note(struct h2_pace *pace, size_t bytes, bool is_all, uint64_t now_
     }
 }
 
+void h2_pace_wait(struct h2_pace *pace, uint64_t since_ms, uint64_t now_ms) {
+    uint64_t from_ms = pace->moved_ms > since_ms ? pace->moved_ms : since_ms;
+    pace->moved_ms += now_ms - from_ms;
+}
+
 // nghttp2 ignores frames on closed streams silently; RFC 9113 section 5.1 wants an error for those
 // that the client had ended itself.
 enum h2_closed_verdict h2_closed_check(struct h2_closed *closed, bool is_headers, int32_t id,

@@ -88,9 +88,12 @@ void h2_response_finish(struct exchange *x, const struct headers *trailers) {
 void h2_response_fail(struct exchange *x, enum fault fault) {
     struct h2_stream *stream = x->front_user;
     uint32_t code = NGHTTP2_INTERNAL_ERROR;
-    if (fault == FAULT_PUSH_UNWANTED || fault == FAULT_CLIENT_TIMEOUT) {
+    if (fault == FAULT_CLIENT_TIMEOUT) { // others need the origin's connection
+        h2_session_spend(stream->session);
         code = NGHTTP2_CANCEL;
-    } else if (fault == FAULT_MEMORY_FULL) {
+    } else if (fault == FAULT_PUSH_UNWANTED) {
+        code = NGHTTP2_CANCEL;
+    } else if (fault == FAULT_MEMORY_FULL || (fault == FAULT_HEAD_TOO_LARGE && !stream->has_head)) {
         code = NGHTTP2_REFUSED_STREAM; // nothing was done: it may be sent again
     }
     h2_response_reset(stream, code);
@@ -116,14 +119,17 @@ static void resume(struct h2_stream *stream) {
     h2_session_mark(stream->session);
 }
 
-// 64 KB for a client that is slow; one that takes whole flushes at once may have one flush held
-// for all of its streams together.
+// 64 KB for a client that is slow, little when its other streams hold much already; one that takes
+// whole flushes at once may have one flush held for all of its streams together.
 size_t h2_response_room(const struct exchange *x) {
     struct h2_stream *stream = x->front_user;
     struct h2_session *session = stream->session;
     size_t limit = H2_STREAM_HELD_BYTES;
     size_t held = buffer_length(&stream->body);
     size_t others = session->held_bytes - held;
+    if (others >= H2_SESSION_HELD_BYTES) {
+        limit = H2_STREAM_LEAST_BYTES;
+    }
     if (conn_unsent(session->base.conn) == 0 && session->flush_bytes > limit + others) {
         int32_t window = nghttp2_session_get_stream_remote_window_size(session->ng, stream->id);
         int32_t shared = nghttp2_session_get_remote_window_size(session->ng);
@@ -226,7 +232,7 @@ static void note_sent(nghttp2_session *ng, const nghttp2_frame *frame) {
 // section 8.1).
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user) {
     if (frame->hd.type == NGHTTP2_GOAWAY) {
-        h2_session_on_goaway_sent(user);
+        h2_session_on_goaway_sent(user, frame->goaway.error_code);
     }
     note_sent(ng, frame);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&

@@ -50,6 +50,7 @@ static const struct conn_events conn_events = {
 void h2_session_create(struct front *front, struct conn *take_conn, struct slice first) {
     struct h2_session *session = alloc_new(struct h2_session);
     list_init(&session->streams);
+    list_init(&session->gathering);
     h2_gate_init(&session->gate);
     h2_credit_init(&session->credit);
     session->flush_bytes = FLUSH_MIN_BYTES;
@@ -119,6 +120,7 @@ static void on_bytes(void *user, struct slice bytes) {
             feed(session, piece);
         }
     }
+    h2_stream_give_crumbs(session);
     h2_session_mark(session);
 }
 
@@ -150,7 +152,6 @@ static bool admit(struct h2_session *session, const struct h2_frame_head *head) 
 }
 
 static bool refuse_frame(struct h2_session *session, uint32_t error_code) {
-    session->is_deaf = true;
     h2_session_terminate(session, error_code);
     return false;
 }
@@ -160,10 +161,11 @@ static void feed(struct h2_session *session, struct slice piece) {
         return;
     }
     ssize_t used = nghttp2_session_mem_recv(session->ng, (const uint8_t *)piece.data, piece.length);
-    if (used < 0) { // bad preface, flooded, or out of what the library allows
+    if (used < 0) { // bad preface, or more answers or CONTINUATIONs than the library allows
+        bool is_flood = used != NGHTTP2_ERR_BAD_CLIENT_MAGIC;
         log_debug("h2_session", "-", "receive failed error=%s", nghttp2_strerror((int)used));
-        refuse_frame(session, used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                          : NGHTTP2_PROTOCOL_ERROR);
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_FRAMES, is_flood);
+        refuse_frame(session, is_flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
     }
 }
 
@@ -171,9 +173,12 @@ static void feed(struct h2_session *session, struct slice piece) {
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
                             void *user) {
     struct h2_session *session = user;
-    (void)ng;
     if (frame->hd.type == NGHTTP2_HEADERS) {
         session->block_since_ms = 0; // refused; on_frame is not called for it
+    }
+    struct h2_stream *stream = h2_stream_find(ng, frame->hd.stream_id);
+    if (stream != NULL) {
+        stream->has_spent = true;
     }
     log_debug("h2_session", "-", "c%llu/%d invalid frame type=%d error=%s",
               (unsigned long long)session->base.client.id, frame->hd.stream_id, frame->hd.type,
@@ -189,7 +194,9 @@ void h2_session_spend(struct h2_session *session) {
     }
 }
 
+// After an error nothing more is read: what follows would cost us and be for nothing.
 void h2_session_terminate(struct h2_session *session, uint32_t error_code) {
+    session->is_deaf |= error_code != NGHTTP2_NO_ERROR;
     nghttp2_session_terminate_session(session->ng, error_code);
     h2_session_mark(session);
 }
@@ -265,7 +272,7 @@ static void close_when_done(struct h2_session *session) {
     bool wants_more =
         nghttp2_session_want_read(session->ng) != 0 || nghttp2_session_want_write(session->ng) != 0;
     if (!wants_more) {
-        close_now(session, FAULT_NONE);
+        close_now(session, session->fault);
     }
 }
 
@@ -331,6 +338,9 @@ static void on_deadline(void *user) {
         now - session->shutting_since_ms >= SHUTDOWN_ROUND_MS) {
         finish_drain(session);
     } else if (is_late || idle_ms >= limits->idle_ms) {
+        session->fault = is_late ? FAULT_CONN_TIMEOUT : FAULT_NONE;
+        metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_REQUEST_TIME,
+                    is_late);
         h2_session_terminate(session, NGHTTP2_NO_ERROR);
     }
     h2_stream_sweep(session, now);
@@ -354,7 +364,14 @@ static void drain(struct front_session *base) {
 }
 
 // Not before: the library sends PING ahead of all that waits, and its answer would prove nothing.
-void h2_session_on_goaway_sent(struct h2_session *session) {
+void h2_session_on_goaway_sent(struct h2_session *session, uint32_t error_code) {
+    bool is_reset_limit = error_code == NGHTTP2_INTERNAL_ERROR; // the library's own, of 1000
+    metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_RESETS, is_reset_limit);
+    if (error_code == NGHTTP2_ENHANCE_YOUR_CALM || is_reset_limit) {
+        session->fault = FAULT_ABUSE;
+    } else if (error_code != NGHTTP2_NO_ERROR) {
+        session->fault = FAULT_PROTOCOL;
+    }
     if (session->state == H2_SESSION_SHUTTING) {
         nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"outrider");
     }
@@ -398,6 +415,7 @@ static void on_end(void *user, enum fault fault) {
     bool is_idle = list_is_empty(&session->streams); // many clients end so what they need no more
     session->state = H2_SESSION_CLOSED;
     h2_stream_close_all(session, fault == FAULT_DRAINING ? fault : FAULT_CLIENT_GONE);
+    fault = session->fault != FAULT_NONE ? session->fault : fault;
     front_session_end(&session->base, is_idle && fault == FAULT_CONN_RESET ? FAULT_NONE : fault);
     nghttp2_session_del(session->ng);
     free(session);

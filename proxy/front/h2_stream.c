@@ -6,6 +6,9 @@
 #include "front/access_log.h"
 #include "http/url.h"
 
+// Content in smaller frames is gathered.
+enum { CRUMB_BYTES = 512 };
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user);
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
@@ -21,6 +24,10 @@ static void on_request_head(struct h2_stream *stream, bool is_end);
 static void refuse_request(struct h2_stream *stream, enum fault fault, bool is_end);
 static enum fault check_request(struct h2_stream *stream, bool is_end);
 static bool is_misdirected(const struct h2_stream *stream);
+static void gather(struct h2_stream *stream, struct slice bytes);
+static void give_crumbs(struct h2_stream *stream);
+static void give_content(struct h2_stream *stream, struct slice bytes);
+static void cut_request(struct h2_stream *stream, enum fault fault);
 static void on_request_end(struct h2_stream *stream);
 static void consumed(struct exchange *x, size_t bytes);
 static void close_stream(struct h2_stream *stream, enum fault fault);
@@ -111,6 +118,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     h2_fields_add(stream, slice_of((const char *)name, name_length),
                   slice_of((const char *)value, value_length));
     if (h2_fields_is_bomb(stream)) {
+        metrics_add(&stream->session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_HEAD, 1);
         h2_session_terminate(stream->session, NGHTTP2_ENHANCE_YOUR_CALM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
@@ -185,12 +193,15 @@ static void on_request_head(struct h2_stream *stream, bool is_end) {
     struct exchange *x = stream->exchange;
     stream->has_request = true;
     stream->has_remote_ended = is_end;
+    h2_pace_start(&stream->upload, h2_stream_now(stream));
     enum fault fault = check_request(stream, is_end);
     h2_priority_of_request(stream);
     if (fault != FAULT_NONE) {
         refuse_request(stream, fault, is_end);
         return;
     }
+    stream->weight = h2_fields_weigh(stream);
+    stream->session->heads_bytes += stream->weight;
     bool expects_continue = headers_has(&stream->raw.headers, HEADER_EXPECT) && !is_end;
     exchange_start(x, stream->session->base.front->handler);
     if (expects_continue && x->response_state == EXCHANGE_RESPONSE_WAITING) {
@@ -209,7 +220,7 @@ static void refuse_request(struct h2_stream *stream, enum fault fault, bool is_e
     x->request.authority = stream->raw.authority;
     x->request.path = stream->raw.path;
     x->request_state = is_end ? EXCHANGE_REQUEST_ENDED : EXCHANGE_REQUEST_OPEN;
-    if (fault == FAULT_MEMORY_FULL) {
+    if (fault == FAULT_MEMORY_FULL || stream->is_too_much) { // it may be sent again
         exchange_turn_away(x, fault);
     } else {
         exchange_refuse(x, fault);
@@ -253,7 +264,6 @@ static bool is_misdirected(const struct h2_stream *stream) {
 
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
                          size_t length, void *user) {
-    (void)flags;
     (void)user;
     // The connection's window comes back at once, so that a slow origin holds up its own stream
     // only; what a connection can make us hold is bounded by streams times stream window.
@@ -262,21 +272,68 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     if (stream == NULL || length == 0) {
         return 0;
     }
-    struct exchange *x = stream->exchange;
-    stream->progress_ms = h2_stream_now(stream);
+    uint64_t now = h2_stream_now(stream);
+    stream->progress_ms = now;
+    stream->held_ms = stream->unconsumed > 0 ? stream->held_ms : now;
     stream->unconsumed += length;
-    exchange_request_body(x, slice_of((const char *)data, length));
-    uint64_t limit = stream->session->base.front->limits.body_bytes;
-    if (limit > 0 && x->request_bytes > limit) {
-        exchange_cut(x, FAULT_BODY_TOO_LARGE);
+    h2_pace_note(&stream->upload, length, false, now);
+    bool is_last = (flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (length < CRUMB_BYTES && !is_last) {
+        gather(stream, slice_of((const char *)data, length));
+        return 0;
     }
+    give_crumbs(stream);
+    give_content(stream, slice_of((const char *)data, length));
     return 0;
 }
 
+// A frame for each byte would be a chunk of its own for the origin, which costs it far more.
+static void gather(struct h2_stream *stream, struct slice bytes) {
+    if (buffer_length(&stream->crumbs) == 0) {
+        list_append(&stream->session->gathering, &stream->gathering);
+    }
+    buffer_append_slice(&stream->crumbs, bytes);
+}
+
+void h2_stream_give_crumbs(struct h2_session *session) {
+    struct list_link *link;
+    while ((link = list_first(&session->gathering)) != NULL) {
+        give_crumbs(LIST_ENTRY(link, struct h2_stream, gathering));
+    }
+}
+
+static void give_crumbs(struct h2_stream *stream) {
+    struct buffer crumbs = stream->crumbs;
+    stream->crumbs = (struct buffer){0};
+    list_remove(&stream->gathering);
+    if (buffer_length(&crumbs) > 0) {
+        give_content(stream, buffer_peek(&crumbs));
+    }
+    buffer_finish(&crumbs);
+}
+
+static void give_content(struct h2_stream *stream, struct slice bytes) {
+    exchange_request_body(stream->exchange, bytes);
+    uint64_t limit = stream->session->base.front->limits.body_bytes;
+    if (limit > 0 && stream->exchange->request_bytes > limit) {
+        cut_request(stream, FAULT_BODY_TOO_LARGE);
+    }
+}
+
+// What the origin had begun was for nothing: that costs the client a token.
+static void cut_request(struct h2_stream *stream, enum fault fault) {
+    exchange_cut(stream->exchange, fault);
+    if (!stream->has_spent) {
+        stream->has_spent = true;
+        h2_session_spend(stream->session);
+    }
+}
+
 static void on_request_end(struct h2_stream *stream) {
+    give_crumbs(stream);
     stream->has_remote_ended = true;
     if (stream->is_in_trailers && stream->fault != FAULT_NONE) {
-        exchange_cut(stream->exchange, stream->fault);
+        cut_request(stream, stream->fault);
         return;
     }
     exchange_request_end(stream->exchange, stream->is_in_trailers ? &stream->trailers : NULL);
@@ -287,6 +344,9 @@ static void consumed(struct exchange *x, size_t bytes) {
     ensure(bytes <= stream->unconsumed);
     stream->unconsumed -= bytes;
     stream->progress_ms = h2_stream_now(stream);
+    if (stream->unconsumed == 0) {
+        h2_pace_wait(&stream->upload, stream->held_ms, stream->progress_ms);
+    }
     nghttp2_session_consume_stream(stream->session->ng, stream->id, bytes);
     h2_session_mark(stream->session);
 }
@@ -303,7 +363,10 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error_code,
     if (!stream->has_remote_ended) {
         h2_closed_add_reset(&session->closed, id);
     }
-    bool is_abuse = stream->was_reset && !stream->has_local_ended && !stream->exchange->is_promised;
+    // Reset by the client, or by the library since content or trailers broke the rules.
+    bool is_abuse = error_code != NGHTTP2_NO_ERROR || stream->was_reset;
+    is_abuse = is_abuse && !stream->has_local_ended && !stream->has_spent &&
+               !stream->exchange->is_promised;
     close_stream(stream, close_fault(stream, error_code));
     if (is_abuse) {
         h2_session_spend(session);
@@ -343,8 +406,11 @@ static void close_stream(struct h2_stream *stream, enum fault fault) {
     if (list_is_empty(&session->streams)) {
         session->idle_since_ms = loop_now(front->loop);
     }
+    session->heads_bytes -= stream->weight;
     session->held_bytes -= buffer_length(&stream->body);
     buffer_finish(&stream->body);
+    list_remove(&stream->gathering);
+    buffer_finish(&stream->crumbs);
     if (!stream->has_request) { // the library refused it: the log shows as much as there is
         x->request.method = stream->raw.method;
         x->request.authority = stream->raw.authority;
@@ -368,17 +434,20 @@ void h2_stream_close_all(struct h2_session *session, enum fault fault) {
     }
 }
 
-// A request whose content stops, or a response that the client does not take (TRUST rows 6, 18).
+// A request whose content stops or drips, or a response that the client does not take (TRUST rows
+// 6, 18). Once the response has begun, its content is a sign of life too.
 void h2_stream_sweep(struct h2_session *session, uint64_t now) {
     const struct front_limits *limits = &session->base.front->limits;
     LIST_EACH(&session->streams, link) {
         struct h2_stream *stream = LIST_ENTRY(link, struct h2_stream, link);
-        uint64_t still_ms = now - stream->progress_ms;
+        uint64_t still_ms =
+            now - (stream->has_head ? stream->progress_ms : stream->upload.moved_ms);
         bool waits_for_content = stream->has_request && !stream->has_remote_ended &&
                                  stream->unconsumed == 0 && still_ms >= limits->body_ms;
         if (h2_response_is_stalled(stream, now)) {
             stream->fault = FAULT_CLIENT_TIMEOUT;
             h2_response_reset(stream, NGHTTP2_CANCEL);
+            h2_session_spend(session);
         } else if (waits_for_content) {
             exchange_cut(stream->exchange, FAULT_CLIENT_TIMEOUT);
             stream->progress_ms = now;

@@ -60,7 +60,7 @@ static bool is_claim_about_client(const struct header *field) {
 
 // A further field is the same as a further element (RFC 9110 section 5.3).
 static void add_via(struct headers *headers, enum protocol protocol) {
-    struct slice value = SLICE_EMPTY;
+    struct slice value;
     switch (protocol) {
     case PROTOCOL_HTTP_1_0:
         value = SLICE("1.0 outrider");

@@ -44,12 +44,14 @@ enum fault forward_check_request(const struct raw_request *raw, struct arena *ar
     return fault == FAULT_NONE ? check_expect(raw) : fault;
 }
 
-// TRACE would show an attacker the fields that we add; nobody needs it.
+// TRACE would show an attacker the fields that we add; nobody needs it. PRI is no method but the
+// beginning of a preface (RFC 9113 section 3.4), and an origin may take it for one.
 static enum fault check_method(struct slice method) {
     if (!headers_is_name(method)) {
         return FAULT_BAD_REQUEST;
     }
-    bool is_refused = slice_equal(method, SLICE("CONNECT")) || slice_equal(method, SLICE("TRACE"));
+    bool is_refused = slice_equal(method, SLICE("CONNECT")) ||
+                      slice_equal(method, SLICE("TRACE")) || slice_equal(method, SLICE("PRI"));
     return is_refused ? FAULT_NOT_IMPLEMENTED : FAULT_NONE;
 }
 
@@ -75,15 +77,16 @@ static enum fault check_authority(const struct raw_request *raw, struct arena *a
     if (host != NULL && headers_find_next(&raw->headers, HEADER_HOST, host) != NULL) {
         return FAULT_BAD_REQUEST;
     }
-    struct slice first = has_authority ? raw->authority : slice_trim(host->value);
+    struct slice named = host != NULL ? slice_trim(host->value) : SLICE_EMPTY;
+    struct slice first = has_authority ? raw->authority : named;
     if (!url_normalize_authority(head->scheme, first, arena, &head->authority)) {
         return FAULT_BAD_REQUEST;
     }
-    if (!has_authority || host == NULL || slice_equal(first, slice_trim(host->value))) {
+    if (!has_authority || host == NULL || slice_equal(first, named)) {
         return FAULT_NONE;
     }
     struct slice second;
-    bool agrees = url_normalize_authority(head->scheme, slice_trim(host->value), arena, &second) &&
+    bool agrees = url_normalize_authority(head->scheme, named, arena, &second) &&
                   slice_equal(head->authority, second);
     return agrees ? FAULT_NONE : FAULT_BAD_REQUEST;
 }

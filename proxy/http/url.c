@@ -330,8 +330,8 @@ static size_t remove_dot_segments(char *path, size_t length) {
             continue;
         }
         if (count == 2) { // up: the last segment goes, with its slash
-            while (out > 0 && path[--out] != '/') {
-            }
+            const char *slash = memrchr(path, '/', out);
+            out = slash != NULL ? (size_t)(slash - path) : 0;
         }
         if (end == length) {
             path[out++] = '/';

@@ -16,6 +16,8 @@ enum {
     // A flush of a TLS conn seals this much at most; others get their turn, then it goes on.
     TLS_SEAL_BYTES = LOOP_SCRATCH_BYTES - 8 * 1024,
     TLS_PAUSE_MS = 1000,
+    // Read of one conn in one turn (libuv would read 32 times); then others get theirs.
+    TURN_READ_BYTES = 256 * 1024,
 };
 
 static void on_turn(struct loop_task *task);
@@ -75,6 +77,7 @@ void conn_attach(struct conn *conn, const struct conn_events *events, void *user
 // The end of a turn in which something changed: the one place from which bytes leave.
 static void on_turn(struct loop_task *task) {
     struct conn *conn = LIST_ENTRY(task, struct conn, turn);
+    conn->turn_bytes = 0;
     if (conn->state == CONN_OPENING && conn->tls == NULL && conn->events != NULL) {
         become_open(conn, SLICE_EMPTY);
     }
@@ -118,6 +121,11 @@ static size_t on_wire_room(struct wire *wire) {
 static void on_wire_read(struct wire *wire, struct slice bytes) {
     struct conn *conn = conn_of_wire(wire);
     conn->has_read = true;
+    conn->turn_bytes += bytes.length;
+    if (conn->turn_bytes >= TURN_READ_BYTES) {
+        wire_set_reading(wire, false); // until the end of the turn
+        loop_defer(wire->loop, &conn->turn);
+    }
     if (!conn_is_alive(conn)) {
         return;
     }
@@ -186,9 +194,7 @@ static void deliver_held(struct conn *conn) {
 static void on_wire_read_end(struct wire *wire, int error) {
     struct conn *conn = conn_of_wire(wire);
     bool is_handshake = conn->state == CONN_OPENING;
-    if (conn->state == CONN_LINGERING) {
-        conn_end(conn, conn->fault);
-    } else if (error != 0 && conn->state == CONN_FLUSHING) {
+    if (conn->state == CONN_LINGERING || (error != 0 && conn->state == CONN_FLUSHING)) {
         conn_end(conn, conn->fault);
     } else if (error != 0) {
         conn_end(conn, error == UV_ETIMEDOUT ? FAULT_CONN_TIMEOUT : FAULT_CONN_RESET);

@@ -18,6 +18,7 @@ struct origin_call *origin_call_start(struct origin_pool *pool,
     call->head = head;
     call->events = events;
     call->user = user;
+    call->client = options->client;
     call->is_push = options->is_push;
     call->is_retry = options->is_retry;
     call->max_push = call->origin->max_connections * options->push_share / 100;
@@ -91,11 +92,11 @@ void origin_call_fail(struct origin_call *call, enum fault fault) {
     call->events->on_fail(call->user, fault);
 }
 
-// That our own line is full is no fault of the origin.
+// That our own line is full, or the client slow, is no fault of the origin.
 static void count_fault(const struct origin_call *call) {
     if (origin_call_may_retry(call)) {
         origin_count(call->origin, RACED, 1);
-    } else if (call->fault != FAULT_ORIGIN_BUSY) {
+    } else if (call->fault != FAULT_ORIGIN_BUSY && call->fault != FAULT_CLIENT_TIMEOUT) {
         origin_count(call->origin, FAULTS, 1);
     }
 }

@@ -25,7 +25,7 @@ static uint64_t idle_time(const struct origin_conn *oc, const struct headers *he
 static void finish(struct origin_conn *oc, bool has_leftover);
 static bool has_whole_request(const struct origin_conn *oc);
 static struct origin_call *detach(struct origin_conn *oc);
-static void fail(struct origin_conn *oc, enum fault fault);
+static void pause_reading(struct origin_conn *oc);
 static enum fault cut_fault(const struct origin_conn *oc);
 static bool waits_for_us(const struct origin_conn *oc);
 static uint64_t silence_limit(const struct origin_conn *oc);
@@ -145,7 +145,7 @@ static void on_bytes(void *user, struct slice bytes) {
         return;
     }
     if (!oc->is_request_out && conn_unsent(oc->conn) > 0) { // too early to be its answer
-        fail(oc, oc->call->was_reused ? FAULT_ORIGIN_RESET : FAULT_ORIGIN_BAD_RESPONSE);
+        origin_conn_fail(oc, oc->call->was_reused ? FAULT_ORIGIN_RESET : FAULT_ORIGIN_BAD_RESPONSE);
         return;
     }
     oc->last_ms = loop_now(oc->origin->pool->loop);
@@ -160,7 +160,7 @@ static void on_bytes(void *user, struct slice bytes) {
         return;
     }
     if (fault != FAULT_NONE) {
-        fail(oc, fault);
+        origin_conn_fail(oc, fault);
         return;
     }
     if (oc->has_interims && oc->call->state != ORIGIN_CALL_RECEIVING) {
@@ -168,7 +168,15 @@ static void on_bytes(void *user, struct slice bytes) {
         oc->call->events->on_interims(oc->call->user);
     }
     if (oc->call != NULL && oc->call->events->room(oc->call->user) == 0) {
+        pause_reading(oc);
+    }
+}
+
+static void pause_reading(struct origin_conn *oc) {
+    if (!oc->is_paused) {
         oc->is_paused = true;
+        oc->paused_ms = loop_now(oc->origin->pool->loop);
+        list_append(&oc->origin->paused, &oc->paused);
         conn_pause(oc->conn);
     }
 }
@@ -181,6 +189,7 @@ static size_t room(void *user) {
 void origin_conn_resume(struct origin_conn *oc) {
     if (oc->is_paused) {
         oc->is_paused = false;
+        list_remove(&oc->paused);
         oc->last_ms = loop_now(oc->origin->pool->loop);
         conn_resume(oc->conn);
     }
@@ -292,6 +301,7 @@ static bool has_whole_request(const struct origin_conn *oc) {
 
 static struct origin_call *detach(struct origin_conn *oc) {
     struct origin_call *call = oc->call;
+    list_remove(&oc->paused);
     call->conn = NULL;
     oc->call = NULL;
     oc->has_interims = false;
@@ -299,7 +309,7 @@ static struct origin_call *detach(struct origin_conn *oc) {
     return call;
 }
 
-static void fail(struct origin_conn *oc, enum fault fault) {
+void origin_conn_fail(struct origin_conn *oc, enum fault fault) {
     struct origin *origin = oc->origin;
     bool was_push = oc->call->is_push;
     struct origin_call *call = detach(oc);
@@ -347,7 +357,7 @@ static void on_eof(void *user) {
         if (h1_reader_eof(oc->reader) == FAULT_NONE && oc->is_complete) {
             finish(oc, true); // never reused
         } else if (oc->call != NULL) {
-            fail(oc, cut_fault(oc));
+            origin_conn_fail(oc, cut_fault(oc));
         }
         break;
     case ORIGIN_CONN_CLOSING:
@@ -370,7 +380,7 @@ static void on_deadline(void *user) {
     uint64_t silent = now - oc->last_ms;
     uint64_t limit = silence_limit(oc);
     if ((total > 0 && spent >= total) || (silent >= limit && !waits_for_us(oc))) {
-        fail(oc, FAULT_ORIGIN_TIMEOUT);
+        origin_conn_fail(oc, FAULT_ORIGIN_TIMEOUT);
         return;
     }
     uint64_t next = silent < limit ? limit - silent : limit;
@@ -402,7 +412,7 @@ static void on_end(void *user, enum fault fault) {
     }
     oc->state = ORIGIN_CONN_CLOSING;
     if (oc->call != NULL) {
-        fail(oc, cut_fault(oc));
+        origin_conn_fail(oc, cut_fault(oc));
     }
     h1_reader_destroy(oc->reader);
     free(oc);

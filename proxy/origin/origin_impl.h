@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the three files of origin/ share: origin_pool.c (connections and lines), origin_conn.c (one
-// HTTP/1.1 connection) and origin_call.c (one request). Private to this folder.
+// What the four files of origin/ share: origin_pool.c (connections), origin_line.c (who waits for
+// one), origin_conn.c (one HTTP/1.1 connection) and origin_call.c (one request). Private to this
+// folder.
 #ifndef OUTRIDER_ORIGIN_ORIGIN_IMPL_H
 #define OUTRIDER_ORIGIN_ORIGIN_IMPL_H
 
@@ -21,7 +22,9 @@ struct origin {
     const struct config_origin *config;
     unsigned max_connections, max_idle, max_waiting; // this worker's part
     struct list idle;                                // of origin_conn, the most recently used first
-    struct list waiting; // of origin_call: pages first, pushes behind them
+    struct list waiting; // of origin_call: pages first, pushes behind them; see origin_line.c
+    struct list paused;  // of origin_conn, the longest first: their client takes nothing
+    unsigned line_rank;  // of the call that was served last
     unsigned idle_count, busy_count, dialing_count, waiting_count;
     unsigned push_count; // busy or dialing for a push
     unsigned slot;       // of its name in the metrics
@@ -63,6 +66,8 @@ struct origin_call {
     struct buffer early;      // content that came before the connection, at most a client's window
     const struct headers *trailers;
     unsigned max_push; // connections of this origin that pushes of this route may use
+    uint64_t client;   // who asks
+    unsigned rank;     // in the line
     bool is_push, is_retry;
     bool is_request_ended;
     bool was_reused;
@@ -81,6 +86,7 @@ enum origin_conn_state {
 
 struct origin_conn {
     struct list_link idle;
+    struct list_link paused; // in origin->paused
     struct origin *origin;
     struct conn *conn;
     struct h1_reader *reader;
@@ -96,8 +102,9 @@ struct origin_conn {
     bool is_request_out; // its first bytes were given to the kernel
     bool is_complete;    // the response ended inside this feed
     bool is_keep_alive;
-    bool is_paused;    // the user had no room
-    bool has_interims; // told in this feed
+    bool is_paused;     // the user had no room,
+    uint64_t paused_ms; // since
+    bool has_interims;  // told in this feed
     const struct headers *trailers;
 };
 
@@ -117,12 +124,20 @@ void origin_pool_store(struct origin_conn *oc);  // idle from now on
 void origin_pool_remove(struct origin_conn *oc); // no longer idle
 void origin_pool_on_conn_freed(struct origin_pool *pool);
 
+// --- origin_line.c ---
+void origin_line_enter(struct origin_call *call); // or somebody is refused
+void origin_line_leave(struct origin_call *call); // harmless when it is not in it
+void origin_line_serve(struct origin_call *call); // leaves it for a connection
+void origin_line_relieve(struct origin *origin, uint64_t now);
+
 // --- origin_conn.c ---
 struct origin_conn *origin_conn_create(struct origin *origin, struct conn *take_conn);
 void origin_conn_send(struct origin_conn *oc, struct origin_call *call);
 void origin_conn_write(struct origin_conn *oc, struct slice bytes);
 void origin_conn_finish_request(struct origin_conn *oc);
 void origin_conn_resume(struct origin_conn *oc);
+// The call fails, and the connection is closed. While it has a call.
+void origin_conn_fail(struct origin_conn *oc, enum fault fault);
 // Lets go of the call and closes; legal in every state.
 void origin_conn_abandon(struct origin_conn *oc);
 

@@ -21,9 +21,6 @@ static void dial(struct origin_call *call);
 static void on_connected(void *user, struct conn *take_conn);
 static void on_dial_failed(void *user, enum fault fault);
 static void warn_unreachable(struct origin *origin, enum fault fault);
-static void wait_in_line(struct origin_call *call);
-static void refuse(struct origin_call *call);
-static void on_refused(struct loop_task *task);
 static void serve_waiting(struct origin *origin);
 static void start_sweeping(struct origin_pool *pool);
 static void on_sweep(struct timer *timer);
@@ -67,6 +64,7 @@ static void origin_init(struct origin *origin, struct origin_pool *pool,
     origin->max_waiting = part(config->max_waiting, workers);
     list_init(&origin->idle);
     list_init(&origin->waiting);
+    list_init(&origin->paused);
 }
 
 static unsigned part(uint32_t whole, unsigned workers) {
@@ -81,7 +79,8 @@ void origin_pool_ask(struct origin_call *call) {
     if (idle != NULL || can_dial(call->origin, call)) {
         begin(call, idle);
     } else {
-        wait_in_line(call);
+        origin_line_enter(call);
+        start_sweeping(call->origin->pool);
     }
 }
 
@@ -173,44 +172,9 @@ static void warn_unreachable(struct origin *origin, enum fault fault) {
 
 // --- the line ------------------------------------------------------------------------------------
 
-static void wait_in_line(struct origin_call *call) {
-    struct origin *origin = call->origin;
-    if (origin->waiting_count >= origin->max_waiting) {
-        refuse(call);
-        return;
-    }
-    struct list_link *position = &origin->waiting.head;
-    if (!call->is_push) { // before the first push
-        LIST_EACH(&origin->waiting, link) {
-            if (LIST_ENTRY(link, struct origin_call, waiting)->is_push) {
-                position = link;
-                break;
-            }
-        }
-    }
-    list_insert_before(position, &call->waiting);
-    origin->waiting_count++;
-    origin_count(origin, WAITING, 1);
-    start_sweeping(origin->pool);
-}
-
-// Told at the end of the turn, since no event may come before origin_call_start returned.
-static void refuse(struct origin_call *call) {
-    call->fail_task.run = on_refused;
-    loop_defer(call->origin->pool->loop, &call->fail_task);
-}
-
-static void on_refused(struct loop_task *task) {
-    origin_call_fail(LIST_ENTRY(task, struct origin_call, fail_task), FAULT_ORIGIN_BUSY);
-}
-
 void origin_pool_forget(struct origin_call *call) {
     struct origin *origin = call->origin;
-    if (list_link_is_in_list(&call->waiting)) {
-        list_remove(&call->waiting);
-        origin->waiting_count--;
-        origin_count(origin, WAITING, -1);
-    }
+    origin_line_leave(call);
     if (call->state == ORIGIN_CALL_DIALING) {
         if (call->dialer != NULL) {
             dialer_cancel(call->dialer);
@@ -237,9 +201,7 @@ static void serve_waiting(struct origin *origin) {
         if (idle == NULL && !can_dial(origin, call)) {
             return; // pushes stand behind the pages
         }
-        list_remove(&call->waiting);
-        origin->waiting_count--;
-        origin_count(origin, WAITING, -1);
+        origin_line_serve(call);
         begin(call, idle);
     }
 }
@@ -308,6 +270,7 @@ static bool sweep_origin(struct origin *origin, uint64_t now) {
         }
         origin_call_fail(late, FAULT_ORIGIN_BUSY);
     }
+    origin_line_relieve(origin, now);
     return origin->idle_count > 0 || origin->waiting_count > 0;
 }
 

@@ -39,7 +39,7 @@ static uint64_t hash_for(struct hashes *hashes, bool with_validator);
 static struct slice etag_of(const struct push_asset *asset);
 
 static const char *const outcome_names[PUSH_CACHE_DIGEST_OUTCOME_COUNT] = {
-#define X(name, text) [PUSH_CACHE_DIGEST_##name] = text,
+#define X(name, text) [PUSH_CACHE_DIGEST_##name] = (text),
     PUSH_CACHE_DIGEST_OUTCOME_LIST(X)
 #undef X
 };

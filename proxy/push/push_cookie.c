@@ -50,8 +50,8 @@ struct slice push_cookie_without(struct slice cookie, struct slice name, struct 
             continue;
         }
         if (length > 0) {
-            memcpy(text + length, "; ", 2);
-            length += 2;
+            text[length++] = ';';
+            text[length++] = ' ';
         }
         memcpy(text + length, pair.data, pair.length);
         length += pair.length;

@@ -44,7 +44,7 @@ static void drop_one(struct push_digest *digest, uint32_t near);
 static uint64_t sign(const struct push_digest_key *key, struct slice body);
 
 static const char *const outcome_names[PUSH_DIGEST_OUTCOME_COUNT] = {
-#define X(name, text) [PUSH_DIGEST_##name] = text,
+#define X(name, text) [PUSH_DIGEST_##name] = (text),
     PUSH_DIGEST_OUTCOME_LIST(X)
 #undef X
 };

@@ -116,9 +116,11 @@ static struct slice decode(struct slice text, struct arena *arena) {
     size_t length = 0;
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i] == '+' ? ' ' : text.data[i];
-        if (c == '%' && i + 2 < text.length && hex_value(text.data[i + 1]) >= 0 &&
-            hex_value(text.data[i + 2]) >= 0) {
-            c = (char)(hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2]));
+        bool may_be_code = c == '%' && i + 2 < text.length;
+        int high = may_be_code ? hex_value(text.data[i + 1]) : -1;
+        int low = may_be_code ? hex_value(text.data[i + 2]) : -1;
+        if (high >= 0 && low >= 0) {
+            c = (char)(high << 4 | low);
             i += 2;
         }
         copy[length++] = slice_lower(c);

@@ -229,10 +229,11 @@ bool push_learn_rules_is_bad(const struct request_head *request, int status) {
     case 429:
     case 431:
         return false;
+    default:
+        return status >= 400 && status <= 499 && slice_equal(request->method, SLICE("GET")) &&
+               !headers_has(headers, HEADER_AUTHORIZATION) && !headers_has(headers, HEADER_RANGE) &&
+               !headers_has(headers, HEADER_EXPECT);
     }
-    return status >= 400 && status <= 499 && slice_equal(request->method, SLICE("GET")) &&
-           !headers_has(headers, HEADER_AUTHORIZATION) && !headers_has(headers, HEADER_RANGE) &&
-           !headers_has(headers, HEADER_EXPECT);
 }
 
 // --- the links --------------------------------------------------------------------------------
@@ -242,6 +243,7 @@ static void read_links(const struct push_learn_response *response, struct arena 
     const struct headers *headers = &response->response->headers;
     struct push_learn_element *elements = NULL;
     size_t capacity = 0;
+    lesson->count = 0;
     struct url page = page_url(&lesson->key);
     struct link_reader reader = {0};
     const struct header *field = headers_find(headers, HEADER_LINK);

@@ -83,7 +83,7 @@ static void *grow(struct arena *arena, const void *rows, size_t count, size_t *c
                   size_t row_size);
 
 static const char *const reason_names[PUSH_REASON_COUNT] = {
-#define X(name, text, may_hint) [PUSH_REASON_##name] = text,
+#define X(name, text, may_hint) [PUSH_REASON_##name] = (text),
     PUSH_REASON_LIST(X)
 #undef X
 };
@@ -95,7 +95,7 @@ static const bool reason_may_hint[PUSH_REASON_COUNT] = {
 };
 
 static const char *const source_names[PUSH_SOURCE_COUNT] = {
-#define X(name, text) [PUSH_SOURCE_##name] = text,
+#define X(name, text) [PUSH_SOURCE_##name] = (text),
     PUSH_SOURCE_LIST(X)
 #undef X
 };
@@ -441,7 +441,7 @@ static bool is_hinted(const struct planner *planner, struct slice element) {
 
 // Browsers ask in the order of the 103.
 static void order_hints(struct planner *planner, size_t count) {
-    if (count == 0) {
+    if (planner->hints == NULL) {
         return;
     }
     struct slice *ordered = arena_alloc(planner->arena, count * sizeof(struct slice));

@@ -93,6 +93,7 @@ static void start(struct exchange *x, void *handler) {
 static void ask_origin(struct relay_exchange *r, bool is_retry) {
     struct exchange *x = r->exchange;
     struct origin_call_options options = {.origin = r->route->origin,
+                                          .client = x->client->id,
                                           .is_push = x->is_promised,
                                           .push_share = r->route->push.origin_share,
                                           .is_retry = is_retry};

@@ -126,6 +126,7 @@ static void open_front(struct worker *worker) {
     const struct front_limits limits = front_limits_of(config, generation->workers);
     front_init(&worker->front, &worker->loop, &limits);
     worker->front.is_trusted = is_trusted;
+    worker->front.seed = worker->options.seed;
     worker->front.memory = worker->options.memory;
     worker->access_log = access_log_create(&worker->loop, worker->options.access_sink);
 }
@@ -206,6 +207,7 @@ static struct front_limits front_limits_of(const struct config *config, unsigned
         .body_bytes = limits->body_bytes,
         .streams = limits->streams,
         .connections = connections > 0 ? connections : 1,
+        .address_share = limits->address_share,
         .handshake_ms = timeouts->handshake_ms,
         .head_ms = timeouts->head_ms,
         .body_ms = timeouts->body_ms,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_conn.h"
 
+#include <arpa/inet.h>
+
 #include "base/alloc.h"
 #include "base/ensure.h"
 
@@ -89,6 +91,12 @@ void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port,
                         uint16_t local_port) {
     snprintf(conn->peer.text, sizeof(conn->peer.text), "%s", address);
     conn->peer.port = port;
+    memset(conn->peer.bytes, 0, sizeof(conn->peer.bytes));
+    if (inet_pton(AF_INET, address, conn->peer.bytes + 12) == 1) {
+        memset(conn->peer.bytes + 10, 0xff, 2);
+    } else {
+        inet_pton(AF_INET6, address, conn->peer.bytes);
+    }
     conn->local_port = local_port;
 }
 
@@ -168,6 +176,16 @@ static void deliver_piece(struct conn *conn) {
 void fake_conn_eof(struct conn *conn) {
     conn->is_eof = true;
     deliver(conn);
+}
+
+void fake_conn_feed_later(struct conn *conn, struct slice bytes) {
+    buffer_append_slice(&conn->incoming, bytes);
+    loop_defer(conn->loop, &conn->turn);
+}
+
+void fake_conn_eof_later(struct conn *conn) {
+    conn->is_eof = true;
+    loop_defer(conn->loop, &conn->turn);
 }
 
 void fake_conn_reset(struct conn *conn, enum fault fault) {
@@ -259,6 +277,10 @@ void conn_write(struct conn *conn, struct slice bytes) {
 
 void conn_hasten(struct conn *conn) {
     conn->is_hastened = true;
+}
+
+bool conn_is_quiet(const struct conn *conn) {
+    return buffer_length(&conn->incoming) == 0 && !conn->is_eof;
 }
 
 bool conn_has_waited(const struct conn *conn) {

@@ -76,6 +76,7 @@ static void test_defaults(void **state) {
         .interim_bytes = 64 * 1024,
         .streams = 100,
         .connections = 10000,
+        .address_share = 50,
     };
     assert_memory_equal(&config->limits, &limits, sizeof(limits));
     const struct config_timeouts timeouts = {

@@ -24,6 +24,7 @@ static int open_file(void **state) {
     int fd = mkstemp(file);
     close(fd);
     unsetenv(variable);
+    unsetenv("OUTRIDER_ADMIN_PROBES");
     return fd < 0;
 }
 
@@ -74,7 +75,12 @@ static const struct {
     {GOOD "admin: {listen: 'unix:/run/admin.sock'}\n", "unix /run/admin.sock"},
     {GOOD "admin: off\n", "off"},
     {GOOD "admin: no\n", "off"},
-    {GOOD "admin: {listen: off, probes: '*:4'}\n", "off"},
+    {GOOD "admin: {listen: off, probes: '*:4'}\n", " 4"}, // the only one to ask
+    {GOOD "admin: {listen: off, probes: 'unix:/run/probes.sock'}\n", "unix /run/probes.sock"},
+    {GOOD "admin: {listen: off, probes: off}\n", "off"},
+    {GOOD "admin: {listen: off}\n", "off"},
+    {GOOD "admin: {listen: off, probes: nonsense}\n", "off"},
+    {GOOD "admin: {listen: off, probes: [127.0.0.1:5]}\n", "off"},
     // whatever else is wrong
     {"admin: 127.0.0.1:5\n", "127.0.0.1 5"},
     {GOOD "rotues: []\nadmin: 127.0.0.1:5\n", "127.0.0.1 5"},
@@ -132,16 +138,17 @@ static void test_as_the_proxy_reads_it(void **state) {
         struct config *config = config_load(file, &errors);
         if (config != NULL) {
             char place[512];
-            struct config_endpoint listen = config->admin.listen;
-            config->admin.listen = (struct config_endpoint){0};
-            snprintf(place, sizeof(place), "%s", name_of(&listen));
+            bool is_on = config->admin.listen.host != NULL || config->admin.listen.path != NULL;
+            struct config_endpoint *asked = is_on ? &config->admin.listen : &config->admin.probes;
+            snprintf(place, sizeof(place), "%s", name_of(asked));
+            *asked = (struct config_endpoint){0};
             assert_string_equal(load(file), place);
             good++;
         }
         config_destroy(config);
         config_errors_finish(&errors);
     }
-    assert_in_range(good, 10, 14);
+    assert_in_range(good, 13, 17);
 }
 
 static void test_no_file(void **state) {
@@ -170,6 +177,20 @@ static void test_the_variable_wins(void **state) {
     assert_string_equal(load(file), default_place);
     unsetenv(variable);
     assert_string_equal(load(file), "127.0.0.1 5");
+}
+
+static void test_the_variable_of_probes(void **state) {
+    (void)state;
+    setenv("OUTRIDER_ADMIN_PROBES", "127.0.0.1:7", 1);
+    assert_string_equal(load(NULL), default_place); // admin.listen goes first
+    setenv(variable, "127.0.0.1:6", 1);
+    assert_string_equal(load(NULL), "127.0.0.1 6");
+    setenv(variable, "off", 1);
+    assert_string_equal(load(NULL), "127.0.0.1 7");
+    setenv("OUTRIDER_ADMIN_PROBES", "off", 1);
+    assert_string_equal(load(NULL), "off");
+    unsetenv("OUTRIDER_ADMIN_PROBES");
+    unsetenv(variable);
 }
 
 // --- words of the command line ------------------------------------------------------------------
@@ -259,9 +280,13 @@ static void test_time_words(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),          cmocka_unit_test(test_as_the_proxy_reads_it),
-        cmocka_unit_test(test_no_file),        cmocka_unit_test(test_the_variable_wins),
-        cmocka_unit_test(test_endpoint_words), cmocka_unit_test(test_a_path_that_is_too_long),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_as_the_proxy_reads_it),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_the_variable_wins),
+        cmocka_unit_test(test_the_variable_of_probes),
+        cmocka_unit_test(test_endpoint_words),
+        cmocka_unit_test(test_a_path_that_is_too_long),
         cmocka_unit_test(test_time_words),
     };
     return cmocka_run_group_tests(tests, open_file, remove_file);

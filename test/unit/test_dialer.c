@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -194,6 +195,7 @@ static void test_silent_address_leaves_time_for_the_next(void **state) {
     if (other < 0) {
         close(silent);
         skip();
+        return;
     }
     fill_backlog(port, fds);
     struct dialer_target target = {.host = "localhost", .port = port};
@@ -204,6 +206,64 @@ static void test_silent_address_leaves_time_for_the_next(void **state) {
     close_all(fds, 8);
     close(silent);
     close(other);
+}
+
+// Who is silent first may have been busy: the kernel asks again after a second.
+static void test_late_answer_connects(void **state) {
+    (void)state;
+    uint16_t port = 0;
+    int fds[8];
+    int listener = listen_at(AF_INET, &port, 0);
+    fill_backlog(port, fds);
+    struct dialer_target target = {.host = "127.0.0.1", .port = port};
+    dial(&target, 10000);
+    turns(3);
+    assert_int_equal(connected_count + failed_count, 0);
+    listen(listener, 10); // has room from now on
+    run_until(1);
+    assert_int_equal(connected_count, 1);
+    close_all(fds, 8);
+    close(listener);
+}
+
+static void test_late_refusal_leads_to_the_next(void **state) {
+    (void)state;
+    uint16_t port = 0;
+    int fds[8];
+    int silent = listen_at(AF_INET, &port, 0);
+    int other = listen_at(AF_INET6, &port, 10);
+    if (other < 0) {
+        close(silent);
+        skip();
+        return;
+    }
+    fill_backlog(port, fds);
+    struct dialer_target target = {.host = "localhost", .port = port};
+    dial(&target, 20000); // so that the first address has ten seconds
+    turns(3);
+    assert_int_equal(connected_count + failed_count, 0);
+    uint64_t start = uv_hrtime();
+    close(silent);
+    run_until(1);
+    assert_int_equal(connected_count, 1);
+    assert_string_equal(conn_peer(connected)->text, "::1");
+    assert_in_range((uv_hrtime() - start) / 1000000, 0, 9000);
+    close_all(fds, 8);
+    close(other);
+}
+
+static void test_no_descriptor_left(void **state) {
+    (void)state;
+    struct dialer_target target = {.host = "127.0.0.1", .port = 9};
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    dial(&target, 1000);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    turns(3);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(failed_count, 1);
+    assert_int_equal(fault, FAULT_ORIGIN_BUSY);
 }
 
 // Old spellings of addresses are not known here, so they take the resolver's road without needing
@@ -350,6 +410,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_silent_address_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_address_leaves_time_for_the_next, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_late_answer_connects, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_refusal_leads_to_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_descriptor_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_are_resolved_off_the_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_do_not_resolve, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unix_socket, setup, teardown),

@@ -132,6 +132,7 @@ static void test_check_http2(void **state) {
         {"CONNECT", "a:80", "", "", "[not_implemented]"},
         {"CONNECT", "a", "/", "", "[not_implemented]"},
         {"TRACE", "a", "/", "", "[not_implemented]"},
+        {"PRI", "a", "/", "", "[not_implemented]"},
         // Path.
         {"GET", "a", "", "", BAD},
         {"GET", "a", "*", "", BAD},

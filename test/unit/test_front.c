@@ -265,6 +265,55 @@ static uint64_t limit_hits(struct fixture *f, enum metric_limit limit) {
     return metrics_read(&f->loop.metrics, METRIC_AT_LIMITS + limit);
 }
 
+static struct conn *accept_from(struct fixture *f, const char *address) {
+    struct conn *conn = make_conn(f);
+    fake_conn_set_peer(conn, address, 50000, 8443);
+    front_accept(&f->front, conn);
+    fake_conn_turn(conn);
+    return conn;
+}
+
+static bool is_believed(const void *user, const uint8_t address[16]) {
+    (void)user;
+    return address[15] == 9;
+}
+
+static void test_share_of_an_address(void **state) {
+    struct fixture *f = *state;
+    f->front.limits.connections = 5;
+    f->front.limits.address_share = 20;
+    struct conn *first = accept_from(f, "192.0.2.1");
+    struct conn *greedy = accept_from(f, "192.0.2.1");
+    assert_false(fake_conn_is_aborted(first));
+    assert_true(fake_conn_is_aborted(greedy));
+    fake_conn_end(greedy);
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_ADDRESS), 1);
+    assert_int_equal(f->front.session_count, 1);
+    assert_false(fake_conn_is_aborted(accept_from(f, "192.0.2.2")));
+    fake_conn_feed(first, SLICE("GET /")); // its session goes on with the place, and gives it back
+    assert_true(fake_conn_is_aborted(accept_from(f, "192.0.2.1")));
+    fake_conn_reset(first, FAULT_CONN_RESET);
+    struct conn *next = accept_from(f, "192.0.2.1");
+    assert_false(fake_conn_is_aborted(next));
+    fake_conn_reset(next, FAULT_CONN_RESET); // one without a session gives it back too
+    assert_false(fake_conn_is_aborted(accept_from(f, "192.0.2.1")));
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_ADDRESS), 2);
+}
+
+// Proxies that are believed, this machine, and unix sockets.
+static void test_addresses_that_may_have_all(void **state) {
+    struct fixture *f = *state;
+    static const char *const addresses[] = {"127.0.0.1", "127.0.0.1", "::1",  "::1",
+                                            "192.0.2.9", "192.0.2.9", "unix", "unix"};
+    f->front.limits.connections = 100;
+    f->front.limits.address_share = 1;
+    f->front.is_trusted = is_believed;
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        assert_false(fake_conn_is_aborted(accept_from(f, addresses[i])));
+    }
+    assert_int_equal(limit_hits(f, METRIC_LIMIT_ADDRESS), 0);
+}
+
 static void test_limits_are_counted(void **state) {
     struct fixture *f = *state;
     static struct memory_gauge gauge;
@@ -312,7 +361,7 @@ static void forget(void *memory) {
 
 static void test_client_is_described(void **state) {
     struct fixture *f = *state;
-    uint8_t trusted = 0;
+    uint8_t trusted = 7;
     f->front.is_trusted = trust_nobody_but;
     f->front.is_trusted_user = &trusted; // what the fake's address ends with
     struct conn *conn = make_conn(f);
@@ -391,6 +440,25 @@ static void test_who_asks_while_draining_is_served(void **state) {
     assert_int_equal(f->drained, 1);
 }
 
+// Neither of two that come while many sit there ends the other.
+static void test_the_oldest_of_the_larger_crowd_makes_room(void **state) {
+    struct fixture *f = *state;
+    struct conn *first = accept_tls(f, "h2");
+    struct conn *second = accept_tls(f, "h2");
+    fake_conn_turn(second);
+    struct conn *fresh = accept_plain(f);
+    front_end_oldest(&f->front);
+    assert_true(fake_conn_is_aborted(first) && !fake_conn_is_aborted(second));
+    front_end_oldest(&f->front); // though the first is not gone yet
+    assert_true(fake_conn_is_aborted(second) && !fake_conn_is_aborted(fresh));
+    fake_conn_end(first);
+    fake_conn_end(second);
+    front_end_oldest(&f->front);
+    assert_true(fake_conn_is_aborted(fresh));
+    fake_conn_end(fresh);
+    front_end_oldest(&f->front); // nobody is there
+}
+
 static void test_abort_reaches_all(void **state) {
     struct fixture *f = *state;
     struct conn *undecided = accept_plain(f);
@@ -416,11 +484,14 @@ int main(void) {
         TEST(test_undecided_conns_leave_nothing_behind),
         TEST(test_silent_conns_are_ended),
         TEST(test_limit_on_connections),
+        TEST(test_share_of_an_address),
+        TEST(test_addresses_that_may_have_all),
         TEST(test_limits_are_counted),
         TEST(test_client_is_described),
         TEST(test_drain_of_an_empty_front),
         TEST(test_drain_waits_for_the_last),
         TEST(test_who_asks_while_draining_is_served),
+        TEST(test_the_oldest_of_the_larger_crowd_makes_room),
         TEST(test_abort_reaches_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

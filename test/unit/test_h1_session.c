@@ -830,6 +830,25 @@ static void test_half_closed_clients_get_their_responses(void **state) {
     assert_record(f, "closed none\nstart GET http a/2\nclosed none\n");
 }
 
+// Most of those who end their side have left: an origin that thinks for long is not kept busy.
+static void test_half_closed_clients_are_not_waited_for(void **state) {
+    struct fixture *f = *state;
+    f->fake.answer = FAKE_ANSWER_NEVER;
+    start_session(f, SLICE_EMPTY);
+    feed(f, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(fake_conn_deadline_ms(f->conn), 0); // it has said all, and may wait
+    fake_conn_eof(f->conn);
+    assert_int_equal(fake_conn_deadline_ms(f->conn), 5000);
+    settle(f);
+    fake_handler_answer(&f->fake, f->fake.x);
+    settle(f);
+    assert_in_range(fake_conn_deadline_ms(f->conn), 4900, 5000); // for each of its requests
+    take_reply(f);
+    expire_after(f, 5000);
+    assert_true(fake_conn_is_aborted(f->conn));
+    assert_record(f, "start GET http a/1\nclosed none\nstart GET http a/2\nclosed client_gone\n");
+}
+
 static void test_reset_cancels(void **state) {
     struct fixture *f = *state;
     f->fake.answer = FAKE_ANSWER_NEVER;
@@ -1123,6 +1142,7 @@ int main(void) {
         TEST(test_deadline_of_content),
         TEST(test_deadline_of_writing),
         TEST(test_half_closed_clients_get_their_responses),
+        TEST(test_half_closed_clients_are_not_waited_for),
         TEST(test_reset_cancels),
         TEST(test_eof_inside_content_cancels),
         TEST(test_cut_at_every_byte),

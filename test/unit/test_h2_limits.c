@@ -11,6 +11,8 @@
 
 #include "h2_assert.h"
 
+#define limit_of(peer, ID) metrics_read(&(peer)->loop.metrics, METRIC_AT_LIMITS + METRIC_LIMIT_##ID)
+
 enum { END = NGHTTP2_FLAG_END_STREAM, BLOCK = NGHTTP2_FLAG_END_HEADERS };
 
 // A value of that many legal bytes; valid until the next call.
@@ -97,6 +99,38 @@ static void test_bomb_of_references(void **state) {
     h2_peer_block(peer, END, 1, buffer_peek(&block));
     assert_log(peer, "GOAWAY 1 ENHANCE_YOUR_CALM\n");
     assert_int_equal(peer->handler.started, 0);
+    assert_int_equal(limit_of(peer, HEAD), 1);
+    buffer_finish(&block);
+    h2_peer_destroy(peer);
+}
+
+// Each head is within the limits; all of them together are not. Who is turned away may come again.
+static void test_heads_of_a_connection(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    struct buffer block = {0};
+    h2_peer_add_request(&block, "GET", "/");
+    add_fields(&block, 3, 15000, "x-"); // some 46 KB
+    int32_t id = 1;
+    for (; id < 200; id += 2) {
+        h2_peer_block(peer, END, id, buffer_peek(&block));
+        h2_peer_turn(peer);
+        if (h2_peer_stream(peer, id)->was_reset) {
+            break;
+        }
+    }
+    assert_in_range(peer->handler.started, 40, 48);
+    assert_int_equal(h2_peer_stream(peer, id)->error_code, NGHTTP2_REFUSED_STREAM);
+    assert_int_equal(limit_of(peer, HEAD), 1);
+    assert_false(peer->has_goaway);
+    h2_peer_headers(peer, END, id + 2, "GET /small"); // there is room for this one
+    h2_peer_turn(peer);
+    assert_false(h2_peer_stream(peer, id + 2)->was_reset);
+    h2_peer_frame(peer, NGHTTP2_RST_STREAM, 0, 1, slice_of("\0\0\0\x08", 4));
+    h2_peer_block(peer, END, id + 4, buffer_peek(&block));
+    h2_peer_turn(peer);
+    assert_false(h2_peer_stream(peer, id + 4)->was_reset);
     buffer_finish(&block);
     h2_peer_destroy(peer);
 }
@@ -111,9 +145,10 @@ static void test_flood_of_continuations(void **state) {
         h2_peer_frame(peer, NGHTTP2_CONTINUATION, 0, 1, SLICE_EMPTY);
     }
     h2_peer_turn(peer);
-    assert_true(peer->has_goaway);
+    assert_int_equal(peer->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
     assert_true(h2_peer_is_closed(peer));
     assert_int_equal(peer->handler.started, 0);
+    assert_int_equal(limit_of(peer, FRAMES), 1);
     buffer_finish(&block);
     h2_peer_destroy(peer);
 }
@@ -181,6 +216,32 @@ static void window_overflow(struct h2_peer *peer, int32_t id) {
     h2_peer_frame(peer, NGHTTP2_WINDOW_UPDATE, 0, id, slice_of("\x7f\xff\xff\xff", 4));
 }
 
+static void content_too_short(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, 0, id, "POST /\ncontent-length: 5");
+    h2_peer_frame(peer, NGHTTP2_DATA, END, id, SLICE("x"));
+}
+
+static void content_too_long(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, 0, id, "POST /\ncontent-length: 1");
+    h2_peer_frame(peer, NGHTTP2_DATA, 0, id, SLICE("xx"));
+}
+
+static void bad_trailers(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, 0, id, "POST /");
+    h2_peer_headers(peer, END, id, "x a: b");
+}
+
+static void trailers_without_end(struct h2_peer *peer, int32_t id) {
+    h2_peer_headers(peer, 0, id, "POST /");
+    h2_peer_headers(peer, 0, id, "x-a: b");
+}
+
+static void content_beyond_the_limit(struct h2_peer *peer, int32_t id) {
+    peer->front.limits.body_bytes = 2;
+    h2_peer_headers(peer, 0, id, "POST /");
+    h2_peer_frame(peer, NGHTTP2_DATA, 0, id, SLICE("xyz"));
+}
+
 static void many_fields(struct h2_peer *peer, int32_t id) {
     struct buffer block = {0};
     h2_peer_add_request(&block, "GET", "/");
@@ -190,7 +251,17 @@ static void many_fields(struct h2_peer *peer, int32_t id) {
 }
 
 static void (*const attacks[])(struct h2_peer *peer, int32_t id) = {
-    rapid_reset, bad_field, upper_case_field, wrong_length, window_overflow, many_fields,
+    rapid_reset,
+    bad_field,
+    upper_case_field,
+    wrong_length,
+    window_overflow,
+    many_fields,
+    content_too_short,
+    content_too_long,
+    content_beyond_the_limit,
+    bad_trailers,
+    trailers_without_end,
 };
 
 // Each costs the client a token: after the burst the connection ends.
@@ -209,6 +280,7 @@ static void test_attacks_end(void **state) {
         }
         assert_true(h2_peer_is_closed(peer));
         assert_true(peer->handler.started <= 210);
+        assert_int_equal(limit_of(peer, RESETS), 1);
         h2_peer_destroy(peer);
     }
 }
@@ -302,6 +374,7 @@ int main(void) {
         cmocka_unit_test(test_floods_of_idle_frames),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_bomb_of_references),
+        cmocka_unit_test(test_heads_of_a_connection),
         cmocka_unit_test(test_flood_of_continuations),
         cmocka_unit_test(test_too_many_trailers),
         cmocka_unit_test(test_content_limit),

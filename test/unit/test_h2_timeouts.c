@@ -248,7 +248,7 @@ static void test_content_stops(void **state) {
     struct h2_peer *peer = connect_peer();
     int32_t id = h2_peer_open(peer, "POST /");
     h2_peer_wait(peer, 20000);
-    h2_peer_send(peer, id, SLICE("abc"), false);
+    h2_peer_send(peer, id, slice_of(wide.data, 1024), false);
     h2_peer_wait(peer, 20000);
     assert_log(peer, "");
     h2_peer_wait(peer, 15000);
@@ -271,6 +271,46 @@ static void test_content_stops_after_the_head(void **state) {
     h2_peer_wait(peer, 35000);
     assert_log(peer, "RST_STREAM 1 CANCEL\n");
     assert_record(peer, "start POST http a.example/\nclosed client_timeout\n");
+    h2_peer_destroy(peer);
+}
+
+// A byte now and then is no content (R-U-D-Y).
+static void test_content_drips(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    int32_t id = h2_peer_open(peer, "POST /");
+    unsigned seconds = 0;
+    for (; seconds < 60 && h2_peer_stream(peer, id)->status == 0; seconds++) {
+        h2_peer_send(peer, id, SLICE("abcdefghij"), false);
+        h2_peer_wait(peer, 1000);
+    }
+    assert_in_range(seconds, 30, 34);
+    assert_int_equal(h2_peer_stream(peer, id)->status, 408);
+    h2_peer_destroy(peer);
+}
+
+// Slow, but fast enough; and when the response has begun the two may be talking.
+static void test_content_that_is_slow(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    int32_t id = h2_peer_open(peer, "POST /");
+    for (int i = 0; i < 120; i++) {
+        h2_peer_send(peer, id, slice_of(wide.data, 40), false);
+        h2_peer_wait(peer, 1000);
+    }
+    assert_log(peer, "");
+    h2_peer_send(peer, id, SLICE_EMPTY, true);
+    assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
+
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    id = h2_peer_open(peer, "POST /talk");
+    h2_peer_turn(peer);
+    fake_handler_send_head(peer->handler.x, 200, BODY_UNKNOWN);
+    for (int i = 0; i < 20; i++) {
+        h2_peer_send(peer, id, SLICE("hello"), false);
+        h2_peer_wait(peer, 10000);
+    }
+    assert_log(peer, "HEADERS 3 200\n");
     h2_peer_destroy(peer);
 }
 
@@ -308,6 +348,8 @@ int main(void) {
         cmocka_unit_test(test_dead_path),
         cmocka_unit_test(test_content_stops),
         cmocka_unit_test(test_content_stops_after_the_head),
+        cmocka_unit_test(test_content_drips),
+        cmocka_unit_test(test_content_that_is_slow),
         cmocka_unit_test(test_content_waits_for_the_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

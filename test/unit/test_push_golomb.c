@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "push/push_golomb.h"
 
 static uint64_t random_state = 88172645463325252U;
@@ -59,7 +60,7 @@ static void test_round_trips(void **state) {
         }
         assert_false(writer.is_full);
         size_t length = push_golomb_bytes(&writer);
-        bytes = realloc(bytes, length);
+        bytes = alloc_resize(bytes, length);
         struct push_golomb_reader reader;
         push_golomb_reader_init(&reader, bytes, length);
         for (unsigned i = 0; i < ITEMS; i++) {
