@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -57,6 +58,9 @@ static int usage_error(const char *text, const char *word);
 static struct config *read_config(const struct command *command, struct config_errors *errors);
 static int check(struct config *take_config, struct config_errors *errors);
 static int explain(struct config *take_config, const struct explain_options *options);
+static int run_verb(const struct command *command, struct config *take_config,
+                    struct config_errors *errors);
+static void open_standard_descriptors(void);
 static int health(struct command *command);
 static int report(struct config_errors *errors);
 static void print_help(FILE *out);
@@ -64,6 +68,7 @@ static void print_help(FILE *out);
 int main(int argc, char **argv) {
     struct command command = {0};
     int exit_code = EXIT_CLEAN;
+    open_standard_descriptors();
     if (!parse(argc, argv, &command, &exit_code)) {
         free(command.listen);
         return exit_code;
@@ -74,21 +79,35 @@ int main(int argc, char **argv) {
     }
     struct config_errors errors = {0};
     struct config *config = read_config(&command, &errors);
+    exit_code = config != NULL ? run_verb(&command, config, &errors) : report(&errors);
     free(command.listen);
-    if (config == NULL) {
-        return report(&errors);
-    }
-    switch (command.verb) {
+    return exit_code;
+}
+
+static int run_verb(const struct command *command, struct config *take_config,
+                    struct config_errors *errors) {
+    switch (command->verb) {
     case VERB_CHECK:
-        return check(config, &errors);
+        return check(take_config, errors);
     case VERB_EXPLAIN:
-        return explain(config, &command.explain);
+        return explain(take_config, &command->explain);
     case VERB_RUN:
-        return server_run(config);
+        return server_run(take_config, &command->flags);
     case VERB_HEALTH:
         break;
     }
     unreachable();
+}
+
+// A descriptor that is closed would be given to the first socket, and the log written to a client.
+static void open_standard_descriptors(void) {
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
 }
 
 // False when there is nothing to run; *out_exit then says how to leave.
@@ -189,7 +208,7 @@ static bool parse_flags(int count, char **words, struct command *command, int *o
 }
 
 static const char **text_flag(struct command *command, int option) {
-    switch ((enum flag)option) {
+    switch (option) {
     case OPTION_ORIGIN:
         return &command->flags.origin;
     case OPTION_CERT:
@@ -200,15 +219,9 @@ static const char **text_flag(struct command *command, int option) {
         return &command->flags.workers;
     case OPTION_ORIGIN_TIMEOUT:
         return &command->flags.origin_timeout;
-    case OPTION_LISTEN:
-    case OPTION_CLIENT:
-    case OPTION_ADMIN:
-    case OPTION_LIVE:
-    case OPTION_TIMEOUT:
-    case OPTION_VERSION:
-        break;
+    default:
+        unreachable();
     }
-    unreachable();
 }
 
 static void add_listen(struct command *command, const char *value) {

@@ -8,9 +8,10 @@
 
 // A listening socket, or -1 with a text: somebody else listens there, or it is not ours to use.
 // *out_port is what the kernel chose for port 0. A socket file that nobody serves is replaced.
-int endpoint_open(const struct config_endpoint *endpoint, uint16_t *out_port, char *out_error,
-                  size_t out_error_size);
-// The file of a unix socket; nothing otherwise.
+// is_ours: who listens at that port is this process, and goes.
+int endpoint_open(const struct config_endpoint *endpoint, bool is_ours, uint16_t *out_port,
+                  char *out_error, size_t out_error_size);
+// After the socket was closed: its file, if it is one and nobody else serves there by now.
 void endpoint_remove(const struct config_endpoint *endpoint);
 static inline bool endpoint_is_on(const struct config_endpoint *endpoint) {
     return endpoint->host != NULL || endpoint->path != NULL;

@@ -8,6 +8,7 @@
 
 // Runs until stopped. Owns take_config. 0: clean stop; 1: it could not start, with the errors
 // printed to stderr.
-int server_run(struct config *take_config);
+// `flags` (borrowed) made the configuration when it has no file, and make it again at a reload.
+int server_run(struct config *take_config, const struct config_flags *flags);
 
 #endif

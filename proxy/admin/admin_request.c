@@ -34,7 +34,9 @@ bool admin_request_is_local(const struct request_head *request, const struct cli
                     slice_equal(client->address, SLICE("::1")) ||
                     slice_starts_with(client->address, SLICE("127.")) ||
                     slice_starts_with(client->address, SLICE("::ffff:127."));
-    return is_local && !headers_has(&request->headers, HEADER_VIA) &&
+    return is_local && headers_find_name(&request->headers, SLICE("x-real-ip")) == NULL &&
+           !headers_has(&request->headers, HEADER_X_FORWARDED_HOST) &&
+           !headers_has(&request->headers, HEADER_VIA) &&
            !headers_has(&request->headers, HEADER_FORWARDED) &&
            !headers_has(&request->headers, HEADER_X_FORWARDED_FOR);
 }

@@ -31,6 +31,7 @@ struct conn {
     struct buffer held; // plaintext that came while paused
     struct conn_address peer;
     uint16_t local_port;
+    size_t turn_bytes; // read in this turn
     int open_handles;
     bool is_paused;
     bool is_eof;      // the peer's side has ended,

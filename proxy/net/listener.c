@@ -53,6 +53,7 @@ static bool is_unix_socket(int fd);
 static void start_accepting(struct listener *listener);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool accept_one(struct listener *listener);
+static void take_queue(struct listener *listener);
 static void rest(struct listener *listener, int error);
 static void on_rested(struct timer *timer);
 static void on_poll_closed(uv_handle_t *handle);
@@ -143,11 +144,14 @@ bool listener_adopt(int fd) {
 }
 
 static uint16_t chosen_port(int fd) {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr_in6 v6;
+        struct sockaddr_in v4;
+        struct sockaddr any;
+    } address = {0};
     socklen_t size = sizeof(address);
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    getsockname(fd, &address.any, &size);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 struct listener *listener_open(struct loop *loop, int take_fd, struct tls_context *tls,
@@ -232,8 +236,21 @@ static void on_rested(struct timer *timer) {
     start_accepting(LIST_ENTRY(timer, struct listener, rest));
 }
 
+// Who waits in a queue of our own would be reset with it. A socket that others hold too (passed by
+// a service manager; ours have SO_REUSEPORT) keeps its queue for them.
+static void take_queue(struct listener *listener) {
+    int is_own = 0;
+    socklen_t size = sizeof(is_own);
+    if (getsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &is_own, &size) != 0 || is_own == 0) {
+        return;
+    }
+    for (int i = 0; i < BACKLOG && accept_one(listener); i++) {
+    }
+}
+
 void listener_close(struct listener *listener, void (*on_closed)(void *user)) {
     ensure(!listener->is_closing);
+    take_queue(listener);
     listener->is_closing = true;
     listener->on_closed = on_closed;
     uv_close((uv_handle_t *)&listener->poll, on_poll_closed);

@@ -12,10 +12,19 @@
 #include "relay/relay.h"
 
 // What the relay remembers of a client connection, in its memory slot.
+enum { RELAY_RECENT_PUSHES = 32 };
+
 struct relay_client {
     struct push_diary *diary;
     struct push_memory *memory; // the worker's
     unsigned open_promises;
+    // Completed not long ago: the client may still refuse them.
+    struct relay_recent_push {
+        uint64_t tag; // the exchange's promise_tag
+        uint64_t ledger_key;
+        uint64_t bytes;
+    } recent[RELAY_RECENT_PUSHES];
+    unsigned next_recent;
 };
 
 // The relay's state for one exchange; lives in the exchange's arena, ends in on_closed.
@@ -102,6 +111,8 @@ void relay_ledger_note_early(struct relay_exchange *r);
 void relay_ledger_note_head(struct relay_exchange *r);
 void relay_ledger_open_push(struct relay_exchange *r);
 void relay_ledger_note_push_end(struct relay_exchange *r, enum fault fault);
+// All of it had been sent.
+void relay_ledger_note_late_refusal(struct relay_client *client, uint64_t tag);
 uint64_t relay_ledger_find_weight(const void *relay_exchange, const struct url *url);
 
 // --- relay_event.c: promises from a running response --------------------------------------------

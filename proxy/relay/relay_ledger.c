@@ -2,6 +2,7 @@
 #include "relay_impl.h"
 
 static enum metric_push push_result(enum fault fault);
+static void remember(struct relay_client *client, const struct exchange *x, uint64_t ledger_key);
 
 // --- a page -------------------------------------------------------------------------------------
 
@@ -100,6 +101,7 @@ void relay_ledger_note_push_end(struct relay_exchange *r, enum fault fault) {
         row->pushed_bytes += x->response_bytes;
         metrics_add(memory->metrics, PUSH_BYTES, METRIC_BYTES_DELIVERED, x->response_bytes);
         push_ledger_weigh(memory->ledger, x->request.authority, x->request.path, x->response_bytes);
+        remember(r->pusher, x, r->ledger_key);
         break;
     case METRIC_PUSH_REFUSED:
         row->refused++;
@@ -113,6 +115,33 @@ void relay_ledger_note_push_end(struct relay_exchange *r, enum fault fault) {
     case METRIC_PUSH_REFUSED_LATE:
     case METRIC_PUSHES:
         break;
+    }
+}
+
+static void remember(struct relay_client *client, const struct exchange *x, uint64_t ledger_key) {
+    client->recent[client->next_recent++ % RELAY_RECENT_PUSHES] =
+        (struct relay_recent_push){x->promise_tag, ledger_key, x->response_bytes};
+}
+
+// What was delivered, as far as anybody knew, was wasted.
+void relay_ledger_note_late_refusal(struct relay_client *client, uint64_t tag) {
+    struct push_memory *memory = client->memory;
+    metrics_add(memory->metrics, PUSHES, METRIC_PUSH_REFUSED_LATE, 1);
+    for (unsigned i = 0; i < RELAY_RECENT_PUSHES; i++) {
+        struct relay_recent_push *push = &client->recent[i];
+        if (push->tag != tag || push->tag == 0) {
+            continue;
+        }
+        metrics_add(memory->metrics, PUSH_BYTES, METRIC_BYTES_WASTED, push->bytes);
+        struct push_ledger_row *row = push_ledger_find(memory->ledger, push->ledger_key);
+        if (row != NULL && row->completed > 0 && row->pushed_bytes >= push->bytes) {
+            row->completed--;
+            row->refused++;
+            row->pushed_bytes -= push->bytes;
+            row->wasted_bytes += push->bytes;
+        }
+        push->tag = 0;
+        return;
     }
 }
 

@@ -72,7 +72,7 @@ struct relay_client *relay_push_client(const struct relay_exchange *r) {
 static void on_late_refusal(void *memory, uint64_t tag) {
     struct relay_client *client = memory;
     push_diary_note_late_refusal(client->diary);
-    metrics_add(client->memory->metrics, PUSHES, METRIC_PUSH_REFUSED_LATE, 1);
+    relay_ledger_note_late_refusal(client, tag);
     if (!push_diary_is_refusing(client->diary)) {
         push_unfit_note_late_refusal(client->memory->unfit, tag);
     }

@@ -53,7 +53,7 @@ static bool find(const char *root, struct slice controller, read_limit_fn *read_
     }
     do {
         uint64_t value;
-        if (read_limit(&place, &value) && (!has_limit || value <= out_limit->value)) {
+        if (read_limit(&place, &value) && (!has_limit || value < out_limit->value)) {
             has_limit = true;
             out_limit->value = value;
             out_limit->is_v2 = place.is_v2;

@@ -12,6 +12,8 @@
 #include "net/listener.h"
 #include "worker/endpoint.h"
 
+enum { CROWD = 64, ANSWER_MS = 2000, LOOK_AROUND_MS = 100, END_MS = 300 };
+
 // Far from what probes and scrapers need, and enough for a dashboard in each of a few browsers.
 static const struct front_limits limits = {
     .head_bytes = 16 * 1024,
@@ -22,15 +24,13 @@ static const struct front_limits limits = {
     .uri_bytes = 8 * 1024,
     .body_bytes = 64 * 1024,
     .streams = 20,
-    .connections = 64,
+    .connections = 2 * CROWD, // those that were ended are still being closed
     .handshake_ms = 5000,
     .head_ms = 5000,
     .body_ms = 5000,
     .idle_ms = 60 * 1000,
     .write_ms = 10 * 1000,
 };
-
-enum { ANSWER_MS = 2000, LOOK_AROUND_MS = 100, END_MS = 300 };
 
 // A question that was put to workers.
 struct inquiry {
@@ -53,6 +53,7 @@ struct message { // to the control thread
 static void run(void *argument);
 static void on_accept_all(void *user, struct conn *take_conn);
 static void on_accept_probe(void *user, struct conn *take_conn);
+static void accept_conn(struct front *front, struct conn *take_conn);
 static struct message *new_message(struct control *control, uint64_t id);
 static void free_message(struct message *take_message);
 static void apply(void *argument);
@@ -106,12 +107,21 @@ static void run(void *argument) {
 
 static void on_accept_all(void *user, struct conn *take_conn) {
     struct control *control = user;
-    front_accept(&control->fronts[CONTROL_ALL], take_conn);
+    accept_conn(&control->fronts[CONTROL_ALL], take_conn);
 }
 
 static void on_accept_probe(void *user, struct conn *take_conn) {
     struct control *control = user;
-    front_accept(&control->fronts[CONTROL_PROBES], take_conn);
+    accept_conn(&control->fronts[CONTROL_PROBES], take_conn);
+}
+
+// However many hold on to a connection, the next probe is answered: else who can reach this place
+// could have us killed for being dead.
+static void accept_conn(struct front *front, struct conn *take_conn) {
+    if (front->session_count >= CROWD) {
+        front_end_oldest(front);
+    }
+    front_accept(front, take_conn);
 }
 
 static struct message *new_message(struct control *control, uint64_t id) {
@@ -169,8 +179,8 @@ static void serve(struct control *control, const struct generation *before,
             continue;
         }
         if (control->listeners[i] != NULL) {
-            endpoint_remove(generation_endpoint(before, i));
             listener_close(control->listeners[i], NULL);
+            endpoint_remove(generation_endpoint(before, i));
             control->listeners[i] = NULL;
         }
         if (generation->admin_sockets[i] >= 0) {
@@ -324,8 +334,8 @@ static void stop(void *argument) {
     on_timer(&control->timer); // nobody answers any more
     for (unsigned i = 0; i < CONTROL_PLACES; i++) {
         if (control->listeners[i] != NULL) {
-            endpoint_remove(generation_endpoint(control->generation, i));
             listener_close(control->listeners[i], NULL);
+            endpoint_remove(generation_endpoint(control->generation, i));
         }
         control->draining++;
         front_drain(&control->fronts[i], on_drained, control);
@@ -343,6 +353,10 @@ static void on_drained(void *user) {
     struct control *control = user;
     if (--control->draining > 0) {
         return;
+    }
+    struct list_link *link;
+    while ((link = list_first(&control->inquiries)) != NULL) { // asked while we were stopping
+        answer(control, LIST_ENTRY(link, struct inquiry, link));
     }
     for (unsigned i = 0; i < CONTROL_PLACES; i++) {
         front_finish(&control->fronts[i]);

@@ -14,15 +14,18 @@ enum { BACKLOG = 64 };
 
 static int open_unix(const char *path, char *out_error, size_t out_error_size);
 static bool make_room(const struct sockaddr_un *address);
+static bool is_left(const struct sockaddr_un *address);
+static struct sockaddr_un address_of(const char *path);
 static int say(int fd, int error, char *out_error, size_t out_error_size);
 
-int endpoint_open(const struct config_endpoint *endpoint, uint16_t *out_port, char *out_error,
-                  size_t out_error_size) {
+int endpoint_open(const struct config_endpoint *endpoint, bool is_ours, uint16_t *out_port,
+                  char *out_error, size_t out_error_size) {
     if (endpoint->path != NULL) {
         return open_unix(endpoint->path, out_error, out_error_size);
     }
     uint16_t port = endpoint->port;
-    if (port != 0 && !listener_is_free(endpoint->host, port, out_error, out_error_size)) {
+    if (port != 0 && !is_ours &&
+        !listener_is_free(endpoint->host, port, out_error, out_error_size)) {
         return -1;
     }
     int fd = listener_socket(endpoint->host, &port, out_error, out_error_size);
@@ -31,8 +34,7 @@ int endpoint_open(const struct config_endpoint *endpoint, uint16_t *out_port, ch
 }
 
 static int open_unix(const char *path, char *out_error, size_t out_error_size) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    struct sockaddr_un address = address_of(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || !make_room(&address)) {
         return say(fd, errno, out_error, out_error_size);
@@ -54,15 +56,26 @@ static bool make_room(const struct sockaddr_un *address) {
     if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return true; // bind says what is wrong
     }
+    bool is_gone = is_left(address) && unlink(address->sun_path) == 0;
+    errno = EADDRINUSE;
+    return is_gone;
+}
+
+static bool is_left(const struct sockaddr_un *address) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool is_left = fd >= 0 &&
-                   connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
-                   errno == ECONNREFUSED;
+    bool is_refused = fd >= 0 &&
+                      connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+                      errno == ECONNREFUSED;
     if (fd >= 0) {
         close(fd);
     }
-    errno = EADDRINUSE;
-    return is_left && unlink(address->sun_path) == 0;
+    return is_refused;
+}
+
+static struct sockaddr_un address_of(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    return address;
 }
 
 static int say(int fd, int error, char *out_error, size_t out_error_size) {
@@ -74,7 +87,13 @@ static int say(int fd, int error, char *out_error, size_t out_error_size) {
 }
 
 void endpoint_remove(const struct config_endpoint *endpoint) {
-    if (endpoint->path != NULL) {
+    struct stat status;
+    if (endpoint->path == NULL || lstat(endpoint->path, &status) != 0 ||
+        !S_ISSOCK(status.st_mode)) {
+        return;
+    }
+    struct sockaddr_un address = address_of(endpoint->path);
+    if (is_left(&address)) {
         unlink(endpoint->path);
     }
 }

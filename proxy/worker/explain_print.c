@@ -257,7 +257,7 @@ static void print_row(const struct explanation *explanation, const struct explai
 
 static const char *sentence_of(const struct explain_step *step) {
     static const char *const sentences[PUSH_REASON_COUNT] = {
-#define X(name, text) [PUSH_REASON_##name] = text,
+#define X(name, text) [PUSH_REASON_##name] = (text),
         SENTENCE_LIST(X)
 #undef X
     };
@@ -310,7 +310,7 @@ static void print_candidates(const struct explanation *explanation, FILE *out) {
 
 static void print_learning(const struct explanation *explanation, FILE *out) {
     static const char *const sentences[PUSH_LEARN_REASON_COUNT] = {
-#define X(name, text) [PUSH_LEARN_##name] = text,
+#define X(name, text) [PUSH_LEARN_##name] = (text),
         LEARN_SENTENCE_LIST(X)
 #undef X
     };

@@ -27,6 +27,8 @@ static void open_sockets(struct generation *generation, size_t index, int passed
                          struct config_errors *errors);
 static void open_admin(struct generation *generation, const struct generation *previous,
                        struct config_errors *errors);
+static bool is_moving(const struct generation *generation, const struct generation *previous,
+                      unsigned index);
 static void destroy(struct generation *generation);
 static int open_one(const struct config_listener *listener, int passed, unsigned worker,
                     uint16_t *port, char *out_error, size_t out_error_size);
@@ -224,6 +226,8 @@ static void open_admin(struct generation *generation, const struct generation *p
     static const char *const keys[] = {"admin.listen", "admin.probes"};
     for (unsigned i = 0; i < 2; i++) {
         const struct config_endpoint *endpoint = generation_endpoint(generation, i);
+        const struct config_position *at =
+            i == 0 ? &generation->config->admin.listen_at : &generation->config->admin.probes_at;
         char text[128];
         if (!endpoint_is_on(endpoint)) {
             continue;
@@ -234,8 +238,9 @@ static void open_admin(struct generation *generation, const struct generation *p
             generation->admin_ports[i] = previous->admin_ports[i];
             continue;
         }
+        bool is_ours = previous != NULL && is_moving(generation, previous, i);
         generation->admin_sockets[i] =
-            endpoint_open(endpoint, &generation->admin_ports[i], text, sizeof(text));
+            endpoint_open(endpoint, is_ours, &generation->admin_ports[i], text, sizeof(text));
         generation->admin_is_open[i] = generation->admin_sockets[i] >= 0;
         if (generation->admin_is_open[i]) {
             continue;
@@ -243,12 +248,32 @@ static void open_admin(struct generation *generation, const struct generation *p
         char place[256];
         endpoint_describe(endpoint, endpoint->port, place, sizeof(place));
         if (config_is_written(generation->config, "admin")) {
-            config_errors_add(errors, generation->config->file, 0, 0, keys[i],
+            config_errors_add(errors, generation->config->file, at->line, at->column, keys[i],
                               "can't listen on %s: %s", place, text);
         } else {
             log_warn("generation", "-", "no admin listener: can't listen on %s: %s", place, text);
         }
     }
+}
+
+// Who is at that port already is ourselves, and goes: the place moves to another address of it, or
+// the two change places. They never share one, since half would reach the wrong one.
+static bool is_moving(const struct generation *generation, const struct generation *previous,
+                      unsigned index) {
+    uint16_t port = generation_endpoint(generation, index)->port;
+    const struct config_endpoint *other = generation_endpoint(generation, 1 - index);
+    bool is_ours = false;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct config_endpoint *old = generation_endpoint(previous, i);
+        if (!previous->admin_is_open[i] || old->host == NULL || previous->admin_ports[i] != port) {
+            continue;
+        }
+        if (endpoint_is_same(old, generation_endpoint(generation, i))) {
+            return false;
+        }
+        is_ours = true;
+    }
+    return is_ours && (other->host == NULL || other->port != port);
 }
 
 struct generation *generation_ref(struct generation *generation) {

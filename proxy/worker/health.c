@@ -159,14 +159,13 @@ static uint64_t now_ms(void) {
 }
 
 static int report(const struct probe *probe) {
-    int status = 0;
     const char *body = strstr(probe->answer, "\r\n\r\n");
-    if (sscanf(probe->answer, "HTTP/1.1 %3d", &status) != 1 || body == NULL) {
+    if (strncmp(probe->answer, "HTTP/1.1 ", 9) != 0 || body == NULL) {
         return fail(probe, "that is no outrider");
     }
     body += 4;
     printf("%.*s\n", (int)strcspn(body, "\r\n"), body);
-    return status == 200 ? 0 : 1;
+    return strncmp(probe->answer + 9, "200 ", 4) == 0 ? 0 : 1;
 }
 
 static int fail(const struct probe *probe, const char *what) {

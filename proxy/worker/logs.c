@@ -53,7 +53,8 @@ static bool open_place(const struct config *config, int *out_fd) {
 }
 
 static void add_error(const struct config *config, struct config_errors *errors) {
-    config_errors_add(errors, config->file, 0, 0, "log.access", "can't open %s: %s",
+    const struct config_position *at = &config->log.access_at;
+    config_errors_add(errors, config->file, at->line, at->column, "log.access", "can't open %s: %s",
                       config->log.access, strerror(errno));
 }
 
@@ -113,13 +114,8 @@ struct access_log *logs_configure(struct access_log *log, const struct config *c
 }
 
 void logs_tell_errors(const struct config_errors *errors) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    ensure(out != NULL);
-    config_errors_print(errors, out);
-    fclose(out);
-    struct slice rest = slice_of(text, length);
+    char *text = config_errors_text(errors);
+    struct slice rest = slice_of_text(text);
     while (rest.length > 0) {
         struct slice line = slice_first(rest, slice_find(rest, '\n'));
         rest = slice_skip(rest, line.length + 1);

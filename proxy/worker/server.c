@@ -39,12 +39,12 @@ static void on_drain_timer(struct timer *timer);
 static void on_worker_ended(void *user);
 static void count_ended(void *argument);
 
-int server_run(struct config *take_config) {
+int server_run(struct config *take_config, const struct config_flags *flags) {
     struct config_errors errors = {0};
     signal(SIGPIPE, SIG_IGN);
     hold_signals(true);
     raise_descriptor_limit();
-    struct server server = {0};
+    struct server server = {.flags = flags};
     if (!activation_take(&server.activation, &errors)) {
         config_destroy(take_config);
         return fail(&errors);
@@ -283,6 +283,7 @@ static void count_ended(void *argument) {
         return;
     }
     control_stop(server->control);
+    server->control = NULL;
     hold_signals(true); // a further one may not kill us while we clean up
     for (unsigned i = 0; i < SERVER_SIGNALS; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);

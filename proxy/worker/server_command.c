@@ -12,6 +12,7 @@ struct command {
 };
 
 static void obey(void *argument);
+static void do_it(const struct command *message);
 static void reload(struct server *server, uint64_t id);
 static void set_level(struct server *server, uint64_t id, struct slice name);
 
@@ -26,9 +27,17 @@ void server_on_command(void *user, uint64_t id, enum admin_question command,
     loop_post(&server->loop, obey, message);
 }
 
-// On the main thread. After the last worker nobody listens any more.
+// On the main thread.
 static void obey(void *argument) {
     struct command *message = argument;
+    if (message->server->control != NULL) { // else it came when all was over
+        do_it(message);
+    }
+    buffer_finish(&message->argument);
+    free(message);
+}
+
+static void do_it(const struct command *message) {
     struct server *server = message->server;
     switch (message->question) {
     case ADMIN_DO_RELOAD:
@@ -46,8 +55,6 @@ static void obey(void *argument) {
     case ADMIN_DO_FORGET:
         break; // the workers'
     }
-    buffer_finish(&message->argument);
-    free(message);
 }
 
 static void reload(struct server *server, uint64_t id) {

@@ -27,7 +27,8 @@ enum server_state {
 struct server {
     struct loop loop;
     enum server_state state;
-    bool was_told; // by a signal to stop: another one means now
+    bool was_told;                    // by a signal to stop: another one means now
+    const struct config_flags *flags; // what a configuration without a file is made of
     struct generation *generation;
     struct logs logs;
     struct worker **workers;

@@ -11,12 +11,12 @@
 
 static void on_files_changed(void *user);
 static bool replace_generation(struct server *server, char **out_errors);
-static char *print_errors(const struct config_errors *errors);
+static void fit_origins(struct config *config, uint64_t room);
 static void warn_of_restart(const struct config *before, const struct config *config);
 static bool is_saved_otherwise(const struct config_learned *before,
                                const struct config_learned *learned);
 
-// The configuration, and every file that it names. Without a file there is nothing to read again.
+// The configuration, and every file that it names.
 void server_watch_files(struct server *server) {
     const struct config *config = server->generation->config;
     size_t count = 2;
@@ -37,7 +37,7 @@ void server_watch_files(struct server *server) {
             paths[count++] = config->listeners[i].certificates[j].key;
         }
     }
-    if (config->file[0] != '\0') {
+    if (count > 0) {
         server->watch = watch_start(&server->loop, paths, count, on_files_changed, server);
     }
     free(paths);
@@ -50,10 +50,8 @@ static void on_files_changed(void *user) {
 }
 
 bool server_reload(struct server *server, char **out_errors) {
-    const char *file = server->generation->config->file;
-    bool is_leaving = server->state != SERVER_RUNNING;
-    if (is_leaving || file[0] == '\0') {
-        *out_errors = alloc_text(is_leaving ? "stopping" : "there is no configuration file");
+    if (server->state != SERVER_RUNNING) {
+        *out_errors = alloc_text("stopping");
         log_warn("server", "-", "no reload: %s", *out_errors);
         return false;
     }
@@ -68,7 +66,9 @@ bool server_reload(struct server *server, char **out_errors) {
 static bool replace_generation(struct server *server, char **out_errors) {
     struct generation *before = server->generation;
     struct config_errors errors = {0};
-    struct config *config = config_load(before->config->file, &errors);
+    struct config *config = before->config->file[0] != '\0'
+                                ? config_load(before->config->file, &errors)
+                                : config_from_flags(server->flags, &errors);
     struct generation *generation =
         config != NULL
             ? generation_build(config, before->workers, before, server->activation, &errors)
@@ -80,7 +80,7 @@ static bool replace_generation(struct server *server, char **out_errors) {
     if (generation == NULL) {
         server->failed_reloads++;
         logs_tell_errors(&errors);
-        *out_errors = print_errors(&errors);
+        *out_errors = config_errors_text(&errors);
         config_errors_finish(&errors);
         control_note_failed_reload(server->control, *out_errors);
         log_error("server", "-", "reload failed, the old configuration stays in force failures=%u",
@@ -103,23 +103,11 @@ static bool replace_generation(struct server *server, char **out_errors) {
     }
     watch_stop(server->watch);
     server_watch_files(server);
-    log_info("server", "-", "reloaded file=%s reloads=%u", generation->config->file,
+    const char *file = generation->config->file;
+    log_info("server", "-", "reloaded file=%s reloads=%u", file[0] != '\0' ? file : "none",
              server->reloads);
     generation_unref(&before);
     return true;
-}
-
-static char *print_errors(const struct config_errors *errors) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    ensure(out != NULL);
-    config_errors_print(errors, out);
-    fclose(out);
-    while (length > 0 && text[length - 1] == '\n') {
-        text[--length] = '\0';
-    }
-    return text;
 }
 
 // What was set up once for all.
@@ -148,12 +136,12 @@ static void warn_of_restart(const struct config *before, const struct config *co
 }
 
 void server_fit_connections(struct config *config) {
-    enum { RESERVED = 64 };
+    enum { RESERVED = 128 }; // for listeners, logs, the admin listener's clients
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return;
     }
-    rlim_t room =
+    uint64_t room =
         limit.rlim_cur > 2 * RESERVED ? (limit.rlim_cur - RESERVED) / 2 : limit.rlim_cur / 4;
     if (config->limits.connections > room) { // nobody reads the limits yet
         log_info("server", "-",
@@ -161,5 +149,24 @@ void server_fit_connections(struct config *config) {
                  config->limits.connections, (unsigned long long)room,
                  (unsigned long long)limit.rlim_cur);
         config->limits.connections = (uint32_t)(room > 0 ? room : 1);
+    }
+    fit_origins(config, room);
+}
+
+// All together they may have as many as the clients; each gives up its share of what is too much.
+static void fit_origins(struct config *config, uint64_t room) {
+    uint64_t wanted = 0;
+    for (size_t i = 0; i < config->origin_count; i++) {
+        wanted += config->origins[i].max_connections;
+    }
+    for (size_t i = 0; wanted > room && i < config->origin_count; i++) {
+        struct config_origin *origin = &config->origins[i];
+        uint64_t share = origin->max_connections * room / wanted;
+        log_info("server", "-", "max_connections=%u of origin %s lowered to %llu",
+                 origin->max_connections, origin->name, (unsigned long long)share);
+        origin->max_connections = (uint32_t)(share > 0 ? share : 1);
+        if (origin->max_idle > origin->max_connections) {
+            origin->max_idle = origin->max_connections;
+        }
     }
 }

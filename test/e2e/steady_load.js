@@ -8,8 +8,8 @@
 //   recycle    requests after which a connection gives way to a new one, 0: never
 //   long       {path, size, count}: asked for at the word "long", spread over the lanes
 //
-// Words on stdin: "long", "report", "stop" (ask nothing new, wait for the rest, report, end). A
-// report is one line of JSON.
+// Words on stdin: "long", "report", "times" (how long the answers since the last such word took, in
+// ms), "stop" (ask nothing new, wait for the rest, report, end). A report is one line of JSON.
 "use strict";
 const http = require("http");
 const http2 = require("http2");
@@ -28,6 +28,7 @@ const report = {
 };
 const lanes = plan.lanes.flatMap(({ url, count }) =>
   Array.from({ length: count }, () => ({ url, isH2: url.startsWith("https:"), used: 0 })));
+let times = [];
 let isStopping = false;
 let turn = 0;
 
@@ -48,6 +49,7 @@ function ask(path, size, isLong) {
   const task = { path, size, isLong, lane, length: 0, status: 0, tries: 0, isOver: false };
   report.asked++;
   report.open++;
+  task.began = performance.now();
   send(task);
 }
 
@@ -69,6 +71,7 @@ function judge(task, error) {
     fail(task, `status ${task.status}, ${task.length} bytes`);
   } else {
     report.good++;
+    times.push(performance.now() - task.began);
     report.long_good += task.isLong ? 1 : 0;
     end();
   }
@@ -182,6 +185,14 @@ function say() {
   process.stdout.write(JSON.stringify(report) + "\n");
 }
 
+function sayTimes() {
+  const sorted = times.sort((a, b) => a - b);
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  times = [];
+  process.stdout.write(JSON.stringify(
+    { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }) + "\n");
+}
+
 function leave() {
   say();
   process.exit(0);
@@ -204,6 +215,8 @@ readline.createInterface({ input: process.stdin }).on("line", (word) => {
     }
   } else if (word === "report") {
     say();
+  } else if (word === "times") {
+    sayTimes();
   } else {
     clearInterval(ticker);
     isStopping = true;

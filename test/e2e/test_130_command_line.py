@@ -492,7 +492,52 @@ def test_access_log_that_cannot_be_opened(command, tmp_path):
         "log: {access: /nowhere/access.log}\n"
     )
     result = command("-c", path)
-    assert result.code == 1 and "/nowhere/access.log" in result.errors, result
+    assert result.code == 1, result
+    assert f"{path}:4:15: log.access: can't open /nowhere/access.log" in result.errors, result
+
+
+@pytest.mark.parametrize(
+    "closed, numbers", [("<&-", [0]), (">&-", [1]), ("2>&-", [2]), ("<&- >&- 2>&-", [0, 1, 2])]
+)
+def test_closed_standard_descriptors_are_not_given_to_clients(origin, closed, numbers):
+    """Else the first connections would have their numbers, and clients would read our logs."""
+    origin.on("/", respond(200, [("content-length", 5)], b"hello"))
+    port = closed_port()
+    words = ["--origin", origin.url, "--listen", f"http://127.0.0.1:{port}", "--workers", "1"]
+    env = {**os.environ, "OUTRIDER_ADMIN_LISTEN": "off"}
+    process = subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", binary(), *words],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+    )  # fmt: skip
+    try:
+        link = connect_until(port)
+        for number in numbers:
+            assert os.readlink(f"/proc/{process.pid}/fd/{number}") == "/dev/null"
+        with link:
+            for _ in range(2):
+                link.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                answer = b""
+                while not answer.endswith(b"hello"):
+                    data = link.recv(4096)
+                    assert data, answer
+                    answer += data
+                assert answer.startswith(b"HTTP/1.1 200 ")
+            process.send_signal(signal.SIGTERM)  # lines are written at the latest now
+            assert link.recv(4096) == b""
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def connect_until(port, limit=20):
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), limit)
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 def test_an_origin_that_is_not_there_is_no_reason_not_to_start(outrider):

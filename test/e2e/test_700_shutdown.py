@@ -2,6 +2,7 @@
 """SIGTERM: what is under way ends in peace, nothing new begins, the exit code is 0."""
 
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 from hyperframe import frame as hf
 
 from origin import chunk, echo, head, last_chunk, respond, send, sleep, wait
+from reloading import change
 
 LARGE = b"x" * 3_000_000
 
@@ -164,6 +166,30 @@ def test_nothing_new_is_accepted(outrider, origin):
                         socket.create_connection(("127.0.0.1", port), 2).close()
         origin.event("go").set()
         assert client.wait(stream_id).body == b"hello"
+
+
+@pytest.mark.parametrize("how", ["signal", "reload"])
+def test_who_waits_in_the_queue_is_served(outrider, origin, how):
+    """Who connected was not refused, so it is not reset when its listener closes. More wait than are
+    accepted at a time."""
+    origin.on("/", respond(200, [], b"hello"))
+    proxy = outrider(origin, log={"access": "off"}, workers=1)
+    proxy.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, proxy.process.pid, os.WSTOPPED | os.WNOWAIT)
+    with contextlib.ExitStack() as stack:
+        waiting = []
+        for _ in range(200):
+            client = stack.enter_context(proxy.h1())
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            waiting.append(client)
+        if how == "signal":
+            proxy.send_signal(signal.SIGTERM)
+        else:
+            change(proxy, listeners=[{"address": "http://127.0.0.2:0"}])
+        proxy.send_signal(signal.SIGCONT)
+        for client in waiting:
+            status, _, body = client.read_response()
+            assert (status, body) == (200, b"hello")
 
 
 def test_the_drain_timeout_cuts_what_is_left(outrider, origin):

@@ -315,3 +315,33 @@ def test_a_scraper_that_stays_does_not_hold_up_the_end(outrider, origin):
         assert time.monotonic() - began < 5
         assert all(client.is_closed() for client in idle)
     assert re.search(r"draining signal=Terminated", proxy.stderr)
+
+
+@pytest.mark.parametrize(
+    "method, paths, runs",
+    [
+        ("POST", ["/reload", "/drain", "/log?level=debug", "/reload"], 10),
+        ("GET", ["/stats.json", "/hints"], 3),
+    ],
+)
+def test_what_comes_when_all_is_over(outrider, origin, method, paths, runs):
+    """After the last worker the admin listener has a moment left, in which nothing may break or leak."""
+    for _ in range(runs):
+        proxy = outrider(origin, admin=ADMIN)
+        port = proxy.admin_port()
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(tools.H1Client(port)) for _ in range(8)]
+            proxy.send_signal(signal.SIGTERM)
+            proxy.wait_stderr(r"(?s)(worker - ended.*){2}")
+            for number, client in enumerate(clients):
+                with contextlib.suppress(OSError):
+                    path = paths[number % len(paths)]
+                    client.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                    if method == "GET" or number % 2:  # nobody waits for the answer
+                        client.close()
+                if method == "GET":
+                    time.sleep(0.035)  # at any moment of it
+            assert wait_exit(proxy, 10) == 0
+        proxy.stop()
+        if method == "POST":
+            assert "asked to do" in proxy.stderr, "it came in time"

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from origin import head, respond, send, wait
 from pushing import assets, page
+from reloading import wait_for
 from tools import FRUGAL
 
 NAVIGATION = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
@@ -165,6 +166,43 @@ def test_files_swapped_under_a_link_are_noticed(outrider, origin, make_certs, tm
     os.replace(mount / "..data_tmp", mount / "..data")
     site.wait_reloaded()
     assert pathlib.Path(second.certificate).read_text().startswith(shown())
+
+
+def test_renewed_certificates_without_a_file(outrider, origin, make_certs, tmp_path):
+    """With flags and variables alone: by themselves, by a signal, and when asked to."""
+    made = [make_certs("localhost") for _ in range(4)]
+    paths = [tmp_path / "tls.crt", tmp_path / "tls.key"]
+
+    def install(certificates):
+        for path, source in zip(paths, (certificates.certificate, certificates.key)):
+            shutil.copy(source, path.with_suffix(".new"))
+            os.replace(path.with_suffix(".new"), path)
+
+    def shows(certificates):
+        shown = ssl.get_server_certificate(("127.0.0.1", proxy.https_port))
+        return pathlib.Path(certificates.certificate).read_text().startswith(shown)
+
+    install(made[0])
+    words = ["--listen", "https://127.0.0.1:0", "--cert", paths[0], "--key", paths[1]]
+    env = {"OUTRIDER_ORIGIN": origin.url, "OUTRIDER_ADMIN_LISTEN": "127.0.0.1:0"}
+    proxy = outrider(arguments=words, env=env)
+    assert shows(made[0])
+    install(made[1])
+    wait_for(lambda: shows(made[1]))
+    install(made[2])
+    proxy.send_signal(signal.SIGHUP)
+    wait_for(lambda: shows(made[2]))
+    paths[1].write_text("no key")
+    answer = proxy.admin("/reload", "POST")
+    assert answer.status == 409 and "tls.key" in answer.text
+    assert shows(made[2])
+    install(made[3])
+    answer = proxy.admin("/reload", "POST")
+    assert (answer.status, answer.text) == (200, "reloaded\n")
+    wait_for(lambda: shows(made[3]))
+    origin.on("/", respond(200, [], b"hello"))
+    with proxy.h2() as client:
+        assert client.get("/").body == b"hello"
 
 
 def test_listeners_come_and_go(reloading, origin, certs):

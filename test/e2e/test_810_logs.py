@@ -205,7 +205,7 @@ def test_a_reload_to_a_place_that_cannot_be_opened_is_none(outrider, origin, tmp
     origin.on("*", respond(200, [], b"hello"))
     proxy = outrider(origin, workers=1)
     change(proxy, log={"access": str(tmp_path / "missing/access.log"), "format": "text"})
-    proxy.wait_stderr(r"error config - \S+outrider.yaml: log.access: can't open \S+: No such file")
+    proxy.wait_stderr(r"error config - \S+outrider.yaml:\d+:\d+: log.access: can't open \S+: No such file")
     proxy.wait_stderr("reload failed")
     with proxy.h2() as client:
         client.get("/still")

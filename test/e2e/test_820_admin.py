@@ -389,6 +389,8 @@ REFUSED = [
     ({"origin": "http://evil.example"}, 403),
     ({"origin": "null"}, 403),
     ({"x_forwarded_for": "127.0.0.1"}, 403),
+    ({"x_forwarded_host": "localhost"}, 403),
+    ({"x_real_ip": "127.0.0.1"}, 403),
     ({"via": "1.1 proxy"}, 403),
 ]
 
@@ -521,8 +523,13 @@ def test_reload(administered, origin, make_origin):
 def test_reload_without_a_file(outrider, origin):
     words = ["--origin", origin.url, "--listen", "http://127.0.0.1:0"]
     proxy = outrider(arguments=words, env={"OUTRIDER_ADMIN_LISTEN": ANY})
-    answer = Admin(proxy).post("/reload")
-    assert (answer.status, answer.text) == (409, "there is no configuration file\n")
+    admin = Admin(proxy)
+    for _ in range(2):
+        answer = admin.post("/reload")
+        assert (answer.status, answer.text) == (200, "reloaded\n")
+    wait_for(lambda: admin.stats()["reloads"]["good"] == 2)
+    assert admin.get("/ready").text == "ready\n"
+    assert f"url: {origin.url}" in admin.get("/config").text
 
 
 @pytest.mark.parametrize("path", ["/drain", "/quitquitquit", "/shutdown"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes are answered at once whatever the workers are busy with."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,8 @@ import subprocess
 import time
 
 import conftest
+import pytest
+import tools
 from origin import respond
 
 # Kubernetes waits a second for a probe. With sanitizers everything takes several times as long.
@@ -73,3 +76,34 @@ def test_a_process_that_stands_still(outrider, origin):
     proxy.send_signal(signal.SIGCONT)
     assert ask(port, "/live")[1] == 200
     assert ask(port, "/ready")[1] == 200
+
+
+@pytest.mark.parametrize("kind", ["admin", "probes"])
+def test_a_crowd_does_not_keep_probes_out(outrider, origin, kind):
+    """As many connections as it holds, all just used: the oldest make room."""
+    place = {"listen": "127.0.0.1:0", "probes": "127.0.0.1:0"}
+    proxy = outrider(origin, admin=place)
+    port = proxy.admin_port(kind)
+    with contextlib.ExitStack() as stack:
+        crowd = []
+        for _ in range(64):
+            crowd.append(stack.enter_context(tools.H1Client(port)))
+            crowd[-1].send(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert crowd[-1].read_response()[2] == b"live\n"
+        for path in ("/live", "/ready", "/metrics") * 10:
+            assert ask(port, path)[1] == 200
+        assert crowd[0].is_closed()
+        crowd[-1].send(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert crowd[-1].read_response()[2] == b"live\n", "the youngest stays"
+        # all come at once: none pushes another out
+        proxy.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, proxy.process.pid, os.WSTOPPED | os.WNOWAIT)
+        probes = [stack.enter_context(tools.H1Client(port)) for _ in range(20)]
+        for probe in probes:
+            probe.send(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+        proxy.send_signal(signal.SIGCONT)
+        for probe in probes:
+            assert probe.read_response()[2] == b"live\n"
+        silent = [stack.enter_context(tools.H1Client(port)) for _ in range(70)]
+        assert ask(port, "/live")[1] == 200
+        assert silent[0].is_closed()

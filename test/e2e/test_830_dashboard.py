@@ -145,7 +145,8 @@ def test_push_and_hints(tab, board):
     figures = board.figures
     figures.observe("early_lead_seconds", 0.1, 30)
     figures.observe("early_lead_seconds", 0.3, 10)
-    figures.metrics["push_content_bytes_total"] = {"delivered": 880_000, "wasted": 120_000}
+    figures.metrics["push_content_bytes_total"] = {"delivered": 930_000, "wasted": 120_000}
+    figures.metrics["sent_content_bytes_total"]["push"] = 1_000_000  # 50 000 were refused late
     figures.metrics["pushes_total"] |= {
         "completed": 90, "refused": 5, "refused_late": 4, "taken_back": 3, "failed": 2,
     }  # fmt: skip
@@ -236,6 +237,7 @@ def test_what_needs_attention(tab, board):
         {"listener": listener, "name": "later.test", "not_after_s": now + 22 * DAY},
     ]
     figures.metrics["push_content_bytes_total"] = {"delivered": 2_000_000, "wasted": 2_000_000}
+    figures.metrics["sent_content_bytes_total"]["push"] = 4_000_000
     tab.resize(1280, 800)
     tab.events.clear()
     tab.open(board.url)
@@ -372,6 +374,7 @@ def fill(figures):
     figures.metrics["push_candidates_total"] |= {"promised": 900, "hinted": 3000, "client": 700}
     figures.metrics["pushes_total"] |= {"completed": 90, "refused": 5}
     figures.metrics["push_content_bytes_total"] = {"delivered": 10_000_000, "wasted": 20_000_000}
+    figures.metrics["sent_content_bytes_total"]["push"] = 30_000_000
     figures.observe("early_lead_seconds", 0.1, 30)
     figures.add("limit_hits_total", "head", 5)
     figures.add("exchange_faults_total", "origin_head_too_large", 30)

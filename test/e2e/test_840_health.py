@@ -131,6 +131,21 @@ def test_a_file_that_is_none_means_the_default(command, tmp_path):
     assert "http://127.0.0.1:3/: can't" in result.errors
 
 
+def test_the_place_for_probes_alone(outrider, origin, command):
+    """It is asked when there is no other."""
+    proxy = outrider(origin, admin={"listen": "off", "probes": "127.0.0.1:0"})
+    at = f"127.0.0.1:{proxy.admin_port('probes')}"
+    file = pathlib.Path(proxy.arguments[1])
+    good = file.read_text()
+    file.write_text(good.replace("probes: 127.0.0.1:0", f"probes: {at}"))
+    for words in ([], ["--live"]):
+        result = command("health", "-c", file, *words)
+        assert (result.code, result.text, result.errors) == (0, "live\n" if words else "ready\n", "")
+    file.write_text(good)
+    result = command("health", env={"OUTRIDER_ADMIN_LISTEN": "off", "OUTRIDER_ADMIN_PROBES": at})
+    assert (result.code, result.text) == (0, "ready\n"), result
+
+
 @pytest.mark.parametrize("text", ["admin: off\n", "admin: {listen: off}\n"])
 def test_off(command, tmp_path, text):
     path = tmp_path / "outrider.yaml"

@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import stat
@@ -104,8 +105,11 @@ def test_a_taken_place_that_was_asked_for_is_an_error(command, origin, tmp_path,
         result = command("-c", file)
         assert result.code == 1
         where = f"http://127.0.0.1:{port}/"
-        assert f"admin.{key}: can't listen on {where}: Address already in use" in result.errors, result
-        assert str(file) in result.errors
+        message = f"admin.{key}: can't listen on {where}: Address already in use"
+        lines = file.read_text().splitlines()
+        [line] = [number for number, text in enumerate(lines, 1) if f"{key}: 127.0.0.1:" in text]
+        column = lines[line - 1].index("127") + 1
+        assert f"{file}:{line}:{column}: {message}" in result.errors, result
         # by a variable it was asked for, too
         del config["admin"]
         file.write_text(yaml.safe_dump(config))
@@ -241,7 +245,7 @@ def test_a_taken_place_at_a_reload(outrider, origin):
         change(proxy, admin={"listen": f"127.0.0.1:{other}"})
         proxy.wait_stderr(r"reload failed, .* failures=1\n")
         message = f"admin.listen: can't listen on http://127.0.0.1:{other}/: Address already in use"
-        assert message in proxy.stderr
+        assert re.search(rf"outrider\.yaml:\d+:\d+: {re.escape(message)}", proxy.stderr)
         answer = proxy.admin("/reload", "POST")
         assert answer.status == 409 and message in answer.text
         assert failed_reloads(proxy) == 2
@@ -276,14 +280,70 @@ def test_a_failed_reload_leaves_no_socket_behind(outrider, origin, tmp_path):
     wait_for(lambda: proxy.open_files() <= files + 1)  # five would have leaked two each
 
 
+def ask_many(proxy, port):
+    """All answers of the place are of one kind."""
+    return {proxy.admin("/stats.json", port=port).status for _ in range(8)}
+
+
 def test_the_two_change_places(outrider, origin):
-    """Each finds the other's, so this can't be done in one step, and is refused."""
     one, two = closed_port(), closed_port()
     proxy = outrider(origin, admin={"listen": f"127.0.0.1:{one}", "probes": f"127.0.0.1:{two}"})
-    change(proxy, admin={"listen": f"127.0.0.1:{two}", "probes": f"127.0.0.1:{one}"})
-    proxy.wait_stderr(r"reload failed, .* failures=1\n")
-    assert proxy.admin("/stats.json", port=one).status == 200
-    assert proxy.admin("/stats.json", port=two).status == 404
+    for _ in range(3):
+        one, two = two, one
+        reload(proxy, admin={"listen": f"127.0.0.1:{one}", "probes": f"127.0.0.1:{two}"})
+        wait_for(lambda: proxy.admin("/stats.json", port=one).status == 200)
+        assert ask_many(proxy, one) == {200} and ask_many(proxy, two) == {404}
+        assert proxy.admin("/ready", port=two).text == "ready\n"
+    # one goes where the other was, which is off
+    reload(proxy, admin={"listen": "off", "probes": f"127.0.0.1:{one}"})
+    wait_for(lambda: proxy.admin("/stats.json", port=one).status == 404)
+    assert ask_many(proxy, one) == {404} and not is_served(two)
+
+
+def test_to_an_address_that_overlaps(outrider, origin):
+    port = closed_port()
+    proxy = outrider(origin, admin={"listen": f"127.0.0.1:{port}"})
+    for host in "0.0.0.0", "*", "127.0.0.1":
+        reload(proxy, admin={"listen": f"{host}:{port}"})
+        wait_for(lambda: proxy.admin_port() == port)
+        answer = proxy.admin("/reload", "POST", port=port)
+        assert (answer.status, answer.text) == (200, "reloaded\n")
+        assert ask_many(proxy, port) == {200}
+
+
+def test_a_reload_does_not_put_both_at_one_place(outrider, origin):
+    """The kernel would let them, and give half of the questions to the wrong one."""
+    one, two = closed_port(), closed_port()
+    places = {"listen": f"127.0.0.1:{one}", "probes": f"127.0.0.1:{two}"}
+    proxy = outrider(origin, admin=places)
+    bad = [
+        {"listen": places["listen"], "probes": places["listen"]},
+        {"listen": places["probes"], "probes": places["probes"]},
+        {"listen": f"*:{one}", "probes": places["listen"]},
+        {"listen": places["listen"], "probes": f"*:{one}"},
+    ]
+    for count, admin in enumerate(bad, 1):
+        change(proxy, admin=admin)
+        proxy.wait_stderr(rf"reload failed, .* failures={count}\n")
+        assert ask_many(proxy, one) == {200} and ask_many(proxy, two) == {404}
+    assert proxy.stderr.count("Address already in use") >= len(bad)
+
+
+def test_a_file_of_others_at_its_path_stays(outrider, origin, tmp_path):
+    path = tmp_path / "admin.sock"
+    proxy = outrider(origin, admin={"listen": f"unix:{path}"})
+    path.unlink()
+    path.write_text("precious")
+    proxy.stop()
+    assert path.read_text() == "precious"
+    path.unlink()
+    first = outrider(origin, admin={"listen": f"unix:{path}"})
+    path.unlink()  # whoever tidied up there
+    second = outrider(origin, admin={"listen": f"unix:{path}"})
+    first.stop()
+    assert unix_ready(path) == b"ready\n", "it belongs to the second"
+    second.stop()
+    assert not path.exists()
 
 
 # --- probes ------------------------------------------------------------------------------------

@@ -39,6 +39,10 @@ static void test_local(void **state) {
         {"127.0.0.1", "via", false},
         {"::1", "x-forwarded-for", false},
         {"unix", "forwarded", false},
+        {"127.0.0.1", "x-real-ip", false},
+        {"unix", "x-real-ip", false},
+        {"127.0.0.1", "x-forwarded-host", false},
+        {"::1", "x-real-ips", true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct arena *arena = arena_create();

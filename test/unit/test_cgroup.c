@@ -274,9 +274,11 @@ static void test_version_2_nested(void **state) {
     put("/sys/fs/cgroup/kubepods/pod1/memory.max", "50000000\n");
     assert_limit(cgroup_find_memory(tree, &limit), &limit, 50000000,
                  "/sys/fs/cgroup/kubepods/pod1");
-    put("/sys/fs/cgroup/kubepods/pod1/box/memory.max", "50000000\n"); // the same: who holds more
+    put("/sys/fs/cgroup/kubepods/pod1/box/memory.max", "50000000\n"); // the same: our own
     assert_limit(cgroup_find_memory(tree, &limit), &limit, 50000000,
-                 "/sys/fs/cgroup/kubepods/pod1");
+                 "/sys/fs/cgroup/kubepods/pod1/box");
+    put("/sys/fs/cgroup/kubepods/pod1/box/cpu.max", "150000 100000\n");
+    assert_limit(cgroup_find_cpus(tree, &limit), &limit, 2, "/sys/fs/cgroup/kubepods/pod1/box");
     put("/sys/fs/cgroup/memory.max", "40000000\n"); // up to the mount, and no further
     put("/sys/fs/memory.max", "30000000\n");
     assert_limit(cgroup_find_memory(tree, &limit), &limit, 40000000, "/sys/fs/cgroup");

@@ -58,7 +58,7 @@ static int open_endpoint(const struct config_endpoint *endpoint, uint16_t *out_p
                          char out_error[128]) {
     unsigned before = count_descriptors();
     out_error[0] = '\0';
-    int fd = endpoint_open(endpoint, out_port, out_error, 128);
+    int fd = endpoint_open(endpoint, false, out_port, out_error, 128);
     assert_int_equal(count_descriptors(), before + (fd >= 0));
     assert_int_equal(fd < 0, out_error[0] != '\0');
     return fd;
@@ -235,12 +235,42 @@ static void test_without_descriptors(void **state) {
         char error[128] = "";
         uint16_t port = 0;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        int other = endpoint_open(&unix_endpoint, &port, error, sizeof(error));
+        int other = endpoint_open(&unix_endpoint, false, &port, error, sizeof(error));
         setrlimit(RLIMIT_NOFILE, &before);
         assert_int_equal(other, -1);
         assert_true(can_connect());
     }
     close(fd);
+}
+
+// Who took the file away and put another there wants to keep it.
+static void test_removing_leaves_what_others_put_there(void **state) {
+    (void)state;
+    endpoint_remove(&unix_endpoint); // nothing is there
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    for (unsigned i = 0; i < 2; i++) {
+        close(open_unix());
+        unlink(path);
+        int other = bind_there(types[i]);
+        assert_true(types[i] != SOCK_STREAM || listen(other, 8) == 0);
+        endpoint_remove(&unix_endpoint);
+        assert_true(S_ISSOCK(type_and_mode()));
+        close(other);
+        unlink(path);
+    }
+    int file = open(path, O_CREAT | O_WRONLY, 0600);
+    close(file);
+    endpoint_remove(&unix_endpoint);
+    assert_true(S_ISREG(type_and_mode()));
+    unlink(path);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    endpoint_remove(&unix_endpoint);
+    assert_true(S_ISLNK(type_and_mode()));
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    endpoint_remove(&unix_endpoint);
+    assert_true(S_ISDIR(type_and_mode()));
+    rmdir(path);
 }
 
 // --- TCP ----------------------------------------------------------------------------------------
@@ -265,6 +295,25 @@ static void test_tcp(void **state) {
         assert_int_equal(again, port);
         close(fd);
     }
+}
+
+// To other addresses of the port at which this process listens, and back.
+static void test_moving_to_an_address_that_overlaps(void **state) {
+    (void)state;
+    struct config_endpoint endpoint = {.host = TEXT("127.0.0.1")};
+    uint16_t port = 0;
+    char error[128];
+    int before = open_endpoint(&endpoint, &port, error);
+    static const char *const hosts[] = {"0.0.0.0", "", "127.0.0.1"};
+    for (unsigned i = 0; i < 3; i++) {
+        endpoint = (struct config_endpoint){.host = (char *)hosts[i], .port = port};
+        assert_int_equal(open_endpoint(&endpoint, &port, error), -1);
+        int fd = endpoint_open(&endpoint, true, &port, error, sizeof(error));
+        assert_true(fd >= 0);
+        close(before);
+        before = fd;
+    }
+    close(before);
 }
 
 // --- words --------------------------------------------------------------------------------------
@@ -329,9 +378,11 @@ int main(void) {
         IN_FOLDER(test_sockets_of_other_kinds_stay),
         IN_FOLDER(test_other_files_stay),
         IN_FOLDER(test_links_are_not_followed),
+        IN_FOLDER(test_removing_leaves_what_others_put_there),
         cmocka_unit_test(test_no_such_folder),
         IN_FOLDER(test_without_descriptors),
         cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_moving_to_an_address_that_overlaps),
         cmocka_unit_test(test_descriptions),
         cmocka_unit_test(test_sameness),
     };

@@ -64,12 +64,12 @@ static void accept_until(struct scene *scene, int count) {
 }
 
 static void scene_close(struct scene *scene) {
-    for (int i = 0; i < scene->count; i++) {
-        conn_abort(scene->conns[i], FAULT_NONE);
-    }
     if (scene->listener != NULL) {
         listener_close(scene->listener, on_closed);
         assert_int_equal(scene->closed_count, 0);
+    }
+    for (int i = 0; i < scene->count; i++) {
+        conn_abort(scene->conns[i], FAULT_NONE);
     }
     loop_finish(&scene->loop);
     assert_int_equal(scene->closed_count, 1);
@@ -247,7 +247,8 @@ static void test_goes_on_when_descriptors_are_free_again(void **state) {
     scene_close(&scene);
 }
 
-static void test_close_stops_accepting_at_once(void **state) {
+// Who waits in the queue would be reset with it; nobody comes after.
+static void test_close_takes_who_waits_and_nobody_else(void **state) {
     (void)state;
     struct scene scene;
     scene_open(&scene, "127.0.0.1", NULL);
@@ -256,9 +257,35 @@ static void test_close_stops_accepting_at_once(void **state) {
     scene.listener = NULL;
     assert_int_equal(try_connect(AF_INET, scene.port), -1);
     turns(&scene, 3);
-    assert_int_equal(scene.count, 0);
+    assert_int_equal(scene.count, 1);
     assert_int_equal(scene.closed_count, 1);
     close(client);
+    scene_close(&scene);
+}
+
+// As a service manager passes them: the next process goes on with the queue.
+static void test_close_leaves_the_queue_of_a_shared_socket(void **state) {
+    (void)state;
+    struct scene scene = {0};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int passed = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(passed, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(passed, 8), 0);
+    getsockname(passed, (struct sockaddr *)&address, &size);
+    loop_init(&scene.loop);
+    scene.listener = listener_open(&scene.loop, dup(passed), NULL, on_accept, &scene);
+    int client = try_connect(AF_INET, ntohs(address.sin_port));
+    assert_true(client >= 0);
+    listener_close(scene.listener, on_closed);
+    scene.listener = NULL;
+    turns(&scene, 3);
+    assert_int_equal(scene.count, 0);
+    int taken = accept(passed, NULL, NULL);
+    assert_true(taken >= 0);
+    close(taken);
+    close(client);
+    close(passed);
     scene_close(&scene);
 }
 
@@ -272,7 +299,8 @@ int main(void) {
         cmocka_unit_test(test_accepted_sockets_inherit_options),
         cmocka_unit_test(test_listener_with_tls_makes_tls_conns),
         cmocka_unit_test(test_goes_on_when_descriptors_are_free_again),
-        cmocka_unit_test(test_close_stops_accepting_at_once),
+        cmocka_unit_test(test_close_takes_who_waits_and_nobody_else),
+        cmocka_unit_test(test_close_leaves_the_queue_of_a_shared_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,19 +226,63 @@ static void test_ends_of_pushes(void **state) {
     }
 }
 
+static void refuse_late(struct scene *s, uint64_t tag) {
+    s->front.client.memory_on_late_refusal(s->front.client.memory, tag);
+}
+
+// All of it was sent: it counts as delivered, and as wasted too when the client says so.
 static void test_a_late_refusal(void **state) {
     (void)state;
     struct scene s;
     scene_open(&s, plain);
     scene_get(&s, "/");
-    scene_answer(scene_call(&s, 1), CSS);
+    scene_answer(scene_call(&s, 1), CSS_AND_PNG);
     answer_with(scene_call(&s, 2), "", "style");
+    answer_with(scene_call(&s, 3), "", "picture");
     uint64_t tag = scene_stream(&s, 2)->x->promise_tag;
     close_streams(&s);
-    s.front.client.memory_on_late_refusal(s.front.client.memory, tag);
-    assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_COMPLETED), 1);
-    assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_REFUSED_LATE), 1);
+    assert_int_equal(row(&s, "a.example/")->completed, 2);
+    assert_int_equal(row(&s, "a.example/")->pushed_bytes, 12);
+    for (unsigned i = 1; i <= 2; i++) { // once more, which is not wasted once more
+        refuse_late(&s, tag);
+        const struct push_ledger_row *page = row(&s, "a.example/");
+        assert_int_equal(page->completed, 1);
+        assert_int_equal(page->refused, 1);
+        assert_int_equal(page->pushed_bytes, 7);
+        assert_int_equal(page->wasted_bytes, 5);
+        assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_REFUSED_LATE), i);
+        assert_int_equal(number_of(&s, PUSH_BYTES, METRIC_BYTES_WASTED), 5);
+    }
+    // Counters never go down.
+    assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_COMPLETED), 2);
+    assert_int_equal(number_of(&s, PUSH_BYTES, METRIC_BYTES_DELIVERED), 12);
     assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_REFUSED), 0);
+    scene_close(&s);
+}
+
+static void test_a_late_refusal_of_what_nobody_remembers(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, plain);
+    scene_get(&s, "/");
+    scene_answer(scene_call(&s, 1), CSS_AND_PNG);
+    answer_with(scene_call(&s, 2), "", "style");
+    uint64_t tag = scene_stream(&s, 2)->x->promise_tag;
+    uint64_t under_way = scene_stream(&s, 3)->x->promise_tag;
+    close_streams(&s);
+    refuse_late(&s, 0);
+    refuse_late(&s, under_way);
+    refuse_late(&s, tag + under_way);
+    assert_int_equal(number_of(&s, PUSHES, METRIC_PUSH_REFUSED_LATE), 3);
+    assert_int_equal(number_of(&s, PUSH_BYTES, METRIC_BYTES_WASTED), 0);
+    for (unsigned i = 0; i < PUSH_LEDGER_PAGES; i++) { // the page's row makes room
+        char path[16];
+        snprintf(path, sizeof(path), "/%u", i);
+        push_ledger_row(s.memory.ledger, SLICE("a.example"), slice_of_text(path));
+    }
+    refuse_late(&s, tag);
+    assert_int_equal(number_of(&s, PUSH_BYTES, METRIC_BYTES_WASTED), 5);
+    assert_null(find_row(&s, "a.example/"));
     scene_close(&s);
 }
 
@@ -438,6 +482,7 @@ int main(void) {
         cmocka_unit_test(test_a_promise_that_the_front_does_not_take),
         cmocka_unit_test(test_ends_of_pushes),
         cmocka_unit_test(test_a_late_refusal),
+        cmocka_unit_test(test_a_late_refusal_of_what_nobody_remembers),
         cmocka_unit_test(test_a_row_that_has_left),
         cmocka_unit_test(test_spared),
         cmocka_unit_test(test_our_own_hints),

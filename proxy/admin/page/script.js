@@ -86,7 +86,7 @@ function noticesOf(stats, origins) {
     warning(`${count(descriptors.open)} of ${count(descriptors.limit)} descriptors are open.`);
   }
   const wasted = total(metrics, 'push_content_bytes_total', is('wasted'));
-  if (wasted > 1e6 && wasted > 0.3 * total(metrics, 'push_content_bytes_total')) {
+  if (wasted > 1e6 && wasted > 0.3 * total(metrics, 'sent_content_bytes_total', is('push'))) {
     warning('Much of what is pushed is wasted. Sort the pages by “Wasted” to see where.');
   }
   return notices;
@@ -137,7 +137,8 @@ function showVerdicts({metrics, bounds, pages}) {
       'lead-note': `won on average: so long before the origin answered, hints and pushes left. ${
         count(lead.count)} visits, half of them more than ${half}.`});
   }
-  const pushed = total(metrics, 'push_content_bytes_total');
+  // Not the sum of delivered and wasted: what is refused late is both.
+  const pushed = total(metrics, 'sent_content_bytes_total', is('push'));
   if (pushed > 0) {
     const wasted = total(metrics, 'push_content_bytes_total', is('wasted'));
     sayAll({wasted: percent(wasted, pushed),
