@@ -10,7 +10,7 @@ import time
 import pytest
 import yaml
 
-import h2client
+from h2.settings import SettingCodes
 from origin import head, respond, send, wait
 from pushing import assets, page
 from tools import FRUGAL
@@ -25,13 +25,13 @@ ENV = {"ASAN_OPTIONS": FRUGAL["ASAN_OPTIONS"] + ":allocator_release_to_os_interv
 
 
 class Filling:
-    """An outrider whose memory a client fills that asks for much and takes nothing."""
+    """An outrider whose memory clients fill that ask for much and take nothing."""
 
     def __init__(self, proxy, origin):
         self.proxy = proxy
         self.reloads = 0
         origin.on("/held", respond(200, body=b"x" * HELD))
-        self.greedy = proxy.h2(tls=False, settings={h2client.h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        self.greedy = []
         with proxy.h2() as client, proxy.h1() as old:  # all that there is once is there now
             client.get("/")
             old.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -61,9 +61,15 @@ class Filling:
         """Until so much is used, or no more is allowed."""
         is_refused = False
         while self.resident() < bytes_to_use and not is_refused:
-            ids = [self.greedy.request("/held") for _ in range(8)]
+            client = self.proxy.h2(tls=False, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            self.greedy.append(client)
+            ids = [client.request("/held") for _ in range(8)]  # one connection holds 1 MB at most
             for stream_id in ids:
-                is_refused = self.greedy.wait_head(stream_id).reset == REFUSED_STREAM or is_refused
+                is_refused = client.wait_head(stream_id).reset == REFUSED_STREAM or is_refused
+
+    def close(self):
+        while self.greedy:
+            self.greedy.pop().close()
 
     def wait_told(self, text, count=1):
         """The line in the error log that says so, for the count-th time."""
@@ -78,7 +84,7 @@ class Filling:
         self.wait_told("memory is full: new requests are refused used=")
 
     def release(self):
-        self.greedy.close()
+        self.close()
         self.wait_told("memory suffices again used=")
 
 
@@ -94,7 +100,7 @@ def filling(outrider, origin):
 
     yield start
     for site in made:
-        site.greedy.close()
+        site.close()
 
 
 @pytest.mark.limit(120)
