@@ -36,6 +36,7 @@ const WORDS = {
   // METRIC_LIMIT_LIST in include/base/metrics.h
   limits: {
     connections: 'Client connections',
+    address: 'Connections of one address',
     descriptors: 'File descriptors: none was left for a new connection',
     handshake_time: 'TLS handshake took too long',
     head: 'Request head too large (431)',
