@@ -50,6 +50,9 @@ struct conn_events {
     // How many bytes the user would take in one on_bytes now. May be NULL: any number. Asked before
     // each read; at least one byte is read unless conn_pause was called.
     size_t (*room)(void *user);
+    // What the peer has said is worth nothing when it can't be answered: a reset that writing hears
+    // of ends the conn, although the user has paused and there is more to read.
+    bool must_answer;
 };
 
 // In front of the kernel: from so many bytes on conn_is_full, on_drained once it is this few again.

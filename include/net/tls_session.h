@@ -62,5 +62,7 @@ struct slice tls_session_server_name(const struct tls_session *session); // SNI 
 struct slice tls_session_version(const struct tls_session *session);     // "TLSv1.3"
 // Plaintext or ciphertext waits inside since a span was full: feed again, with nothing if need be.
 bool tls_session_has_more(const struct tls_session *session);
+// The peer asked for new keys again and again: TLS_FAILED, and no accident.
+bool tls_session_is_flooded(const struct tls_session *session);
 
 #endif

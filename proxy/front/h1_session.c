@@ -47,6 +47,7 @@ static const struct conn_events conn_events = {
     .on_deadline = on_deadline,
     .on_end = on_end,
     .room = room,
+    .must_answer = true,
 };
 
 static uint64_t now_ms(const struct h1_session *session) {

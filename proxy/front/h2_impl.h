@@ -84,6 +84,12 @@ struct h2_early_priority {
     struct priority priority;
 };
 
+// A PRIORITY_UPDATE that comes; longer ones say nothing that we know.
+struct h2_update {
+    uint8_t bytes[64];
+    size_t length; // of all of it
+};
+
 // What less urgent bodies may have on their way while something more urgent is awaited.
 struct h2_hold_limit {
     uint64_t bytes;         // until the peer has acknowledged them; or H2_HOLD_UNLIMITED
@@ -138,6 +144,7 @@ struct h2_session {
     // PRIORITY_UPDATE for streams that are not there yet (RFC 9218 section 7.1), the last few.
     struct h2_early_priority early[8];
     unsigned early_next;
+    struct h2_update update;
     bool has_restore;       // a page has had its first bytes: give it its own priority back
     unsigned boosted_pages; // pages with promises whose first bytes are not out
     bool has_held_bodies;   // that leave the window, or the path, to what is more urgent
@@ -247,7 +254,7 @@ void h2_priority_restore(struct h2_session *session);
 size_t h2_priority_share(const struct h2_stream *stream, size_t length);
 // Once more for the bodies that were held up, here and in h2_hold.c; between frames.
 void h2_priority_release_held(struct h2_session *session);
-void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct slice value);
+void h2_priority_register(nghttp2_session_callbacks *callbacks);
 
 // --- h2_hold.c ---
 // Urgency orders what has not left; what stands in the queues of the kernel and of the path is past

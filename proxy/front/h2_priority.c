@@ -4,6 +4,16 @@
 #include "http/priority.h"
 
 static void apply_early_priority(struct h2_stream *stream);
+static int on_update_piece(nghttp2_session *ng, const nghttp2_frame_hd *head, const uint8_t *data,
+                           size_t length, void *user);
+static int on_update(nghttp2_session *ng, void **out_payload, const nghttp2_frame_hd *head,
+                     void *user);
+static uint32_t judge_update(const struct h2_session *session, const nghttp2_frame_hd *head,
+                             int32_t stream_id);
+static void apply_update(struct h2_session *session, int32_t stream_id, struct slice value);
+static struct h2_early_priority *early_place(struct h2_session *session, int32_t stream_id);
+
+#define EARLY(session) (sizeof((session)->early) / sizeof((session)->early[0]))
 
 // The page that makes promises goes ahead of them until its first bytes are out.
 void h2_priority_boost(struct h2_stream *stream) {
@@ -81,7 +91,71 @@ void h2_priority_of_request(struct h2_stream *stream) {
     apply_early_priority(stream);
 }
 
-void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct slice value) {
+// --- PRIORITY_UPDATE (RFC 9218 section 7.1) ------------------------------------------------------
+
+// Read here and not by the library: before 1.61 that one keeps a stream that it was told of before
+// its HEADERS in the list of idle ones when it is opened, and when it is freed.
+void h2_priority_register(nghttp2_session_callbacks *callbacks) {
+    nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(callbacks, on_update_piece);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_update);
+}
+
+static int on_update_piece(nghttp2_session *ng, const nghttp2_frame_hd *head, const uint8_t *data,
+                           size_t length, void *user) {
+    (void)ng, (void)head;
+    struct h2_update *update = &((struct h2_session *)user)->update;
+    for (size_t i = 0; i < length && update->length + i < sizeof(update->bytes); i++) {
+        update->bytes[update->length + i] = data[i];
+    }
+    update->length += length;
+    return 0;
+}
+
+static int on_update(nghttp2_session *ng, void **out_payload, const nghttp2_frame_hd *head,
+                     void *user) {
+    enum { ID_BYTES = 4 };
+    struct h2_session *session = user;
+    const uint8_t *bytes = session->update.bytes;
+    size_t length = session->update.length;
+    (void)ng;
+    *out_payload = NULL;
+    session->update.length = 0;
+    int32_t stream_id = 0;
+    for (size_t i = 0; i < ID_BYTES && i < length; i++) {
+        stream_id = (int32_t)(((uint32_t)stream_id << 8 | bytes[i]) & 0x7fffffffU);
+    }
+    uint32_t error_code = judge_update(session, head, stream_id);
+    if (error_code != NGHTTP2_NO_ERROR) {
+        h2_session_terminate(session, error_code);
+    } else if (length <= sizeof(session->update.bytes)) {
+        apply_update(session, stream_id,
+                     slice_of((const char *)bytes + ID_BYTES, length - ID_BYTES));
+    }
+    return NGHTTP2_ERR_CANCEL; // that was all
+}
+
+static uint32_t judge_update(const struct h2_session *session, const nghttp2_frame_hd *head,
+                             int32_t stream_id) {
+    if (head->length < 4) {
+        return NGHTTP2_FRAME_SIZE_ERROR;
+    }
+    bool is_push = stream_id % 2 == 0;
+    bool is_idle_push =
+        is_push && (uint32_t)stream_id >= nghttp2_session_get_next_stream_id(session->ng);
+    if (head->stream_id != 0 || stream_id == 0 || is_idle_push) {
+        return NGHTTP2_PROTOCOL_ERROR;
+    }
+    unsigned idle = 0; // that it tells of, and this one
+    bool is_new = !is_push && stream_id > session->closed.top_id;
+    for (size_t i = 0; i < EARLY(session); i++) {
+        idle += session->early[i].stream_id > session->closed.top_id;
+        is_new = is_new && session->early[i].stream_id != stream_id;
+    }
+    bool is_too_many = session->client_streams + idle >= session->base.front->limits.streams;
+    return is_new && is_too_many ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_NO_ERROR;
+}
+
+static void apply_update(struct h2_session *session, int32_t stream_id, struct slice value) {
     struct priority priority = PRIORITY_DEFAULT;
     struct h2_stream *stream = h2_stream_find(session->ng, stream_id);
     priority_parse(value, &priority);
@@ -89,18 +163,25 @@ void h2_priority_on_update(struct h2_session *session, int32_t stream_id, struct
         stream->has_client_update = true;
         stream->priority = priority;
         h2_priority_set(stream, priority);
-    } else if (stream_id > session->closed.top_id) {
-        unsigned size = sizeof(session->early) / sizeof(session->early[0]);
-        session->early[session->early_next++ % size] =
-            (struct h2_early_priority){stream_id, priority};
+    } else if (stream_id % 2 == 1 && stream_id > session->closed.top_id) {
+        *early_place(session, stream_id) = (struct h2_early_priority){stream_id, priority};
     }
+}
+
+// Its own, or that of the oldest.
+static struct h2_early_priority *early_place(struct h2_session *session, int32_t stream_id) {
+    for (size_t i = 0; i < EARLY(session); i++) {
+        if (session->early[i].stream_id == stream_id) {
+            return &session->early[i];
+        }
+    }
+    return &session->early[session->early_next++ % EARLY(session)];
 }
 
 static void apply_early_priority(struct h2_stream *stream) {
     const struct h2_session *session = stream->session;
-    unsigned size = sizeof(session->early) / sizeof(session->early[0]);
-    for (unsigned i = 0; i < size; i++) { // from the oldest to the newest
-        const struct h2_early_priority *early = &session->early[(session->early_next + i) % size];
+    for (size_t i = 0; i < EARLY(session); i++) {
+        const struct h2_early_priority *early = &session->early[i];
         if (early->stream_id == stream->id) {
             stream->has_client_update = true;
             stream->priority = early->priority;

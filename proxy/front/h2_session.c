@@ -78,9 +78,10 @@ static nghttp2_session *create_engine(struct h2_session *session) {
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     h2_stream_register(callbacks);
     h2_response_register(callbacks);
+    h2_priority_register(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+    nghttp2_option_set_user_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
     nghttp2_option_set_max_send_header_block_length(option, MAX_HEAD_BYTES);
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACK);

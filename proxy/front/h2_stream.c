@@ -177,12 +177,6 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
         session->has_goaway = true;
         h2_promise_on_goaway(session, frame->goaway.last_stream_id);
         break;
-    case NGHTTP2_PRIORITY_UPDATE: {
-        const nghttp2_ext_priority_update *update = frame->ext.payload;
-        h2_priority_on_update(session, update->stream_id,
-                              slice_of((const char *)update->field_value, update->field_value_len));
-        break;
-    }
     default: // nothing to do for the other types
         break;
     }

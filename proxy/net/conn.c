@@ -154,7 +154,9 @@ static void feed_tls(struct conn *conn, struct slice cipher) {
         deliver(conn, slice_of(plain.data, plain.length));
     } while (conn_is_alive(conn) && (status == TLS_OPEN || status == TLS_HANDSHAKING) &&
              (cipher.length > 0 || tls_session_has_more(conn->tls)));
-    if (status == TLS_FAILED && conn_is_alive(conn)) {
+    if (status == TLS_FAILED && conn_is_alive(conn) && tls_session_is_flooded(conn->tls)) {
+        conn_end(conn, FAULT_ABUSE);
+    } else if (status == TLS_FAILED && conn_is_alive(conn)) {
         conn->is_tls_broken = true;
         conn_start_close(conn, conn->state == CONN_OPENING ? FAULT_TLS_HANDSHAKE : FAULT_PROTOCOL);
     } else if (status == TLS_ENDED && conn_is_alive(conn)) {
@@ -376,7 +378,8 @@ static void check_broken_wire(struct conn *conn) {
     bool is_reset = error == UV_EPIPE || error == UV_ECONNRESET;
     bool has_unread = is_reset && !conn->is_eof &&
                       recv(wire_fd(&conn->wire), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-    if (!is_reset || conn->is_eof_told || (conn->is_paused && !has_unread)) {
+    bool is_over = !has_unread || conn->events->must_answer;
+    if (!is_reset || conn->is_eof_told || (conn->is_paused && is_over)) {
         conn_end(conn, FAULT_CONN_RESET);
     }
 }

@@ -13,6 +13,8 @@
 enum {
     RECORD_BYTES = 16 * 1024,
     RECORD_OVERHEAD = 64, // header, nonce, tag, and a record that asks for new keys
+    // A client may want new keys now and then; each time costs some hashing and perhaps an answer.
+    MOST_KEY_UPDATES = 100,
 };
 
 struct tls_session {
@@ -20,6 +22,7 @@ struct tls_session {
     struct tls_context *context;
     enum tls_status status;
     size_t early_left; // plaintext that still leaves in small records
+    unsigned key_updates;
     bool is_ticket_offered;
     bool is_end_said;
     char *server_name;      // NULL: the client sent none
@@ -28,6 +31,8 @@ struct tls_session {
     struct buffer overflow; // and what did not fit
 };
 
+static void on_message(int is_ours, int version, int type, const void *bytes, size_t length,
+                       SSL *ssl, void *user);
 static void make_bio_method(void);
 static int on_bio_read(BIO *bio, char *data, int size);
 static int on_bio_write(BIO *bio, const char *data, int size);
@@ -55,7 +60,19 @@ struct tls_session *tls_session_create(struct tls_context *context) {
     BIO_set_data(bio, session);
     BIO_set_init(bio, 1);
     SSL_set_bio(session->ssl, bio, bio);
+    SSL_set_msg_callback(session->ssl, on_message);
+    SSL_set_msg_callback_arg(session->ssl, session);
     return session;
+}
+
+static void on_message(int is_ours, int version, int type, const void *bytes, size_t length,
+                       SSL *ssl, void *user) {
+    (void)version;
+    (void)ssl;
+    struct tls_session *session = user;
+    const unsigned char *message = bytes;
+    session->key_updates +=
+        is_ours == 0 && type == SSL3_RT_HANDSHAKE && length > 0 && message[0] == SSL3_MT_KEY_UPDATE;
 }
 
 static void make_bio_method(void) {
@@ -168,6 +185,10 @@ static bool read_plain(struct tls_session *session, struct tls_span *out_plain) 
     }
     int most = room < INT_MAX ? (int)room : INT_MAX;
     int count = SSL_read(session->ssl, out_plain->data + out_plain->length, most);
+    if (tls_session_is_flooded(session)) {
+        session->status = TLS_FAILED;
+        return false;
+    }
     if (count <= 0) {
         note_read_error(session, count);
         return false;
@@ -266,6 +287,10 @@ struct slice tls_session_server_name(const struct tls_session *session) {
 
 struct slice tls_session_version(const struct tls_session *session) {
     return slice_of_text(SSL_get_version(session->ssl));
+}
+
+bool tls_session_is_flooded(const struct tls_session *session) {
+    return session->key_updates > MOST_KEY_UPDATES;
 }
 
 bool tls_session_has_more(const struct tls_session *session) {

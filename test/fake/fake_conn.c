@@ -15,6 +15,7 @@ struct conn {
     void *user;
     struct buffer output;
     struct buffer incoming;
+    struct buffer arriving; // in the kernel
     struct buffer taken;
     struct conn_address peer;
     struct conn_path path;
@@ -33,6 +34,7 @@ struct conn {
     bool is_ready;
     bool is_eof;
     bool is_eof_told;
+    bool is_eof_arriving;
     bool is_paused;
     bool is_marked;
     bool is_busy; // the limit left output over
@@ -49,6 +51,8 @@ struct conn {
 
 static void on_turn(struct loop_task *task);
 static bool is_alive(const struct conn *conn);
+static bool is_arriving(const struct conn *conn);
+static void arrive(struct conn *conn);
 static void deliver(struct conn *conn);
 static void deliver_piece(struct conn *conn);
 static void flush(struct conn *conn);
@@ -126,7 +130,9 @@ static void on_turn(struct loop_task *task) {
     } else if (is_alive(conn) && conn->is_ready && (conn->is_marked || conn->is_busy)) {
         flush(conn);
     }
-    if (conn->is_busy && !conn->is_ended) {
+    bool has_more = conn->is_busy || is_arriving(conn);
+    arrive(conn); // the next turn begins with it
+    if (has_more && !conn->is_ended) {
         loop_defer_next(conn->loop, &conn->turn);
     }
 }
@@ -136,6 +142,7 @@ static bool is_alive(const struct conn *conn) {
 }
 
 void fake_conn_feed(struct conn *conn, struct slice bytes) {
+    arrive(conn);
     buffer_append_slice(&conn->incoming, bytes);
     deliver(conn);
 }
@@ -174,18 +181,30 @@ static void deliver_piece(struct conn *conn) {
 }
 
 void fake_conn_eof(struct conn *conn) {
+    arrive(conn);
     conn->is_eof = true;
     deliver(conn);
 }
 
 void fake_conn_feed_later(struct conn *conn, struct slice bytes) {
-    buffer_append_slice(&conn->incoming, bytes);
+    buffer_append_slice(&conn->arriving, bytes);
     loop_defer(conn->loop, &conn->turn);
 }
 
 void fake_conn_eof_later(struct conn *conn) {
-    conn->is_eof = true;
+    conn->is_eof_arriving = true;
     loop_defer(conn->loop, &conn->turn);
+}
+
+static bool is_arriving(const struct conn *conn) {
+    return buffer_length(&conn->arriving) > 0 || conn->is_eof_arriving;
+}
+
+static void arrive(struct conn *conn) {
+    buffer_append_slice(&conn->incoming, buffer_peek(&conn->arriving));
+    buffer_finish(&conn->arriving);
+    conn->is_eof |= conn->is_eof_arriving;
+    conn->is_eof_arriving = false;
 }
 
 void fake_conn_reset(struct conn *conn, enum fault fault) {
@@ -280,7 +299,7 @@ void conn_hasten(struct conn *conn) {
 }
 
 bool conn_is_quiet(const struct conn *conn) {
-    return buffer_length(&conn->incoming) == 0 && !conn->is_eof;
+    return buffer_length(&conn->incoming) == 0 && !conn->is_eof && !is_arriving(conn);
 }
 
 bool conn_has_waited(const struct conn *conn) {
@@ -357,6 +376,7 @@ void fake_conn_destroy(struct conn *conn) {
     loop_cancel(&conn->turn);
     buffer_finish(&conn->output);
     buffer_finish(&conn->incoming);
+    buffer_finish(&conn->arriving);
     buffer_finish(&conn->taken);
     free(conn->alpn);
     free(conn->server_name);

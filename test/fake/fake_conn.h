@@ -27,7 +27,7 @@ void fake_conn_feed(struct conn *conn, struct slice bytes);
 // At most so many bytes for one on_bytes; 0: no limit. 1 feeds byte by byte.
 void fake_conn_set_piece(struct conn *conn, size_t bytes);
 void fake_conn_eof(struct conn *conn); // after what was fed
-// The same, but the kernel has it until the next turn: conn_is_quiet says no.
+// The same, but the kernel has it until the next turn begins: conn_is_quiet says no.
 void fake_conn_feed_later(struct conn *conn, struct slice bytes);
 void fake_conn_eof_later(struct conn *conn);
 void fake_conn_reset(struct conn *conn, enum fault fault); // on_end(fault) now, called by the peer

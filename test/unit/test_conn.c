@@ -811,6 +811,34 @@ static void test_paused_writer_hears_of_the_reset(void **state) {
     scene_close(&scene);
 }
 
+// An origin's response counts, though the request could not be sent to its end; what a client asks
+// that has gone does not.
+static void test_unread_bytes_when_writing_is_over(void **state) {
+    (void)state;
+    for (int must_answer = 0; must_answer < 2; must_answer++) {
+        struct conn_events events = quiet_events;
+        events.must_answer = must_answer;
+        struct scene scene;
+        scene_open(&scene, TCP, &events);
+        conn_pause(scene.conn);
+        turns(&scene, 3);
+        peer_sends(&scene, "unread");
+        turns(&scene, 3);
+        peer_resets(&scene);
+        turns(&scene, 3);
+        conn_write(scene.conn, SLICE("hello"));
+        turns(&scene, 10);
+        assert_int_equal(scene.end_count, must_answer);
+        if (!must_answer) {
+            conn_resume(scene.conn);
+        }
+        run_until_end(&scene);
+        assert_int_equal(scene.fault, FAULT_CONN_RESET);
+        assert_got(&scene, must_answer ? "" : "unread");
+        scene_close(&scene);
+    }
+}
+
 static void test_tls_carries_bytes_both_ways(void **state) {
     (void)state;
     struct scene scene;
@@ -989,8 +1017,8 @@ static void test_tls_cut_anywhere(void **state) {
     }
 }
 
-// TLS 1.3 lets a peer ask for new keys, which we answer, as often as it likes. One that never
-// reads must not fill our memory.
+// TLS 1.3 lets a peer ask for new keys, which we answer, as often as it likes: not here. Nor does
+// one that never reads fill our memory.
 static void test_tls_answers_are_not_hoarded(void **state) {
     (void)state;
     struct scene scene;
@@ -1006,6 +1034,7 @@ static void test_tls_answers_are_not_hoarded(void **state) {
             assert_true(scene.conn == NULL || conn_unsent(scene.conn) < 4 * CONN_FULL_BYTES);
         }
     }
+    run_until_end(&scene);
     assert_int_equal(scene.end_count, 1);
     assert_int_equal(scene.fault, FAULT_ABUSE);
     client_close(&client);
@@ -1037,6 +1066,7 @@ int main(void) {
         cmocka_unit_test(test_progress_stands_still_when_the_peer_does),
         cmocka_unit_test(test_last_words_of_a_peer_that_does_not_listen),
         cmocka_unit_test(test_paused_writer_hears_of_the_reset),
+        cmocka_unit_test(test_unread_bytes_when_writing_is_over),
         cmocka_unit_test(test_tls_carries_bytes_both_ways),
         cmocka_unit_test(test_tls_takes_a_long_upload),
         cmocka_unit_test(test_tls_paused_in_ready_keeps_what_came_along),

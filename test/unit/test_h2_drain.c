@@ -184,6 +184,21 @@ static void test_abort_after_drain(void **state) {
     h2_peer_destroy(peer);
 }
 
+// nghttp2 before 1.61 aborts here if it is the one that reads PRIORITY_UPDATE.
+static void test_drain_with_priorities_told_beforehand(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_waiting();
+    h2_peer_update_priority(peer, 1, "u=1");
+    h2_peer_headers(peer, END, 1, "GET /");
+    h2_peer_update_priority(peer, 3, "u=2");
+    front_drain(&peer->front, NULL, NULL);
+    assert_log(peer, "GOAWAY 2147483647 NO_ERROR\nPING\n");
+    answer_ping(peer);
+    h2_peer_headers(peer, END, 3, "GET /too-late"); // in the same turn
+    assert_log(peer, "GOAWAY 1 NO_ERROR\n");
+    h2_peer_destroy(peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drain_of_an_idle_connection),
@@ -194,6 +209,7 @@ int main(void) {
         cmocka_unit_test(test_drain_before_settings),
         cmocka_unit_test(test_promises_during_drain),
         cmocka_unit_test(test_abort_after_drain),
+        cmocka_unit_test(test_drain_with_priorities_told_beforehand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,6 +242,66 @@ static void test_client_says_so_beforehand(void **state) {
     h2_peer_destroy(peer);
 }
 
+// Many streams, each told of beforehand, one after the other: with valgrind this shows whether
+// anything is kept of those that are over.
+static void test_priorities_told_beforehand_end_with_their_streams(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_raw();
+    for (int32_t id = 1; id < 60; id += 2) {
+        h2_peer_update_priority(peer, id, "u=1");
+        h2_peer_headers(peer, NGHTTP2_FLAG_END_STREAM, id, "GET /");
+        h2_peer_turn(peer);
+        h2_peer_log(peer);
+    }
+    assert_int_equal(peer->handler.closed, 30);
+    h2_peer_destroy(peer);
+}
+
+// RFC 9218 section 7.1.
+static void test_malformed_priority_updates(void **state) {
+    (void)state;
+    static const struct {
+        int32_t id; // of the frame
+        struct slice payload;
+        const char *log;
+    } cases[] = {
+        {0, {"\0\0\0\x01u=1", 7}, ""},
+        {0, {"\0\0\0\x01", 4}, ""},
+        {0, {"\0\0\0\x01nonsense \0\xff", 14}, ""},
+        {0, {"\0\0\0\x01u=1, x=\"0123456789012345678901234567890123456789012345678901\"", 66}, ""},
+        {0, {"\0\0\0", 3}, "GOAWAY 0 FRAME_SIZE_ERROR\n"},
+        {0, {"", 0}, "GOAWAY 0 FRAME_SIZE_ERROR\n"},
+        {0, {"\0\0\0\0u=1", 7}, "GOAWAY 0 PROTOCOL_ERROR\n"},
+        {1, {"\0\0\0\x01u=1", 7}, "GOAWAY 0 PROTOCOL_ERROR\n"},
+        {0, {"\0\0\0\x02u=1", 7}, "GOAWAY 0 PROTOCOL_ERROR\n"}, // never promised
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t piece = 0; piece < 2; piece++) {
+            struct h2_peer *peer = connect_raw();
+            fake_conn_set_piece(peer->conn, piece);
+            h2_peer_frame(peer, NGHTTP2_PRIORITY_UPDATE, 0, cases[i].id, cases[i].payload);
+            assert_log(peer, cases[i].log);
+            h2_peer_destroy(peer);
+        }
+    }
+}
+
+static void test_too_many_streams_prioritised_beforehand(void **state) {
+    (void)state;
+    struct h2_peer *peer = h2_peer_create();
+    peer->front.limits.streams = 3;
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    h2_peer_connect_raw(peer);
+    h2_peer_headers(peer, NGHTTP2_FLAG_END_STREAM, 1, "GET /");
+    h2_peer_update_priority(peer, 3, "u=1");
+    h2_peer_update_priority(peer, 5, "u=1");
+    h2_peer_update_priority(peer, 5, "u=2");
+    assert_log(peer, "");
+    h2_peer_update_priority(peer, 7, "u=1");
+    assert_log(peer, "GOAWAY 1 PROTOCOL_ERROR\n");
+    h2_peer_destroy(peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_of_a_page),
@@ -252,6 +312,9 @@ int main(void) {
         cmocka_unit_test(test_origin_moves_a_push),
         cmocka_unit_test(test_client_moves_a_push),
         cmocka_unit_test(test_client_says_so_beforehand),
+        cmocka_unit_test(test_priorities_told_beforehand_end_with_their_streams),
+        cmocka_unit_test(test_malformed_priority_updates),
+        cmocka_unit_test(test_too_many_streams_prioritised_beforehand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -548,6 +548,26 @@ static void test_new_keys_on_demand(void **state) {
     pair_finish(&pair);
 }
 
+static void test_new_keys_without_end(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_init(&pair, NULL);
+    assert_true(shake_hands(&pair));
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_write(pair.client, "x", 1), 1);
+        carry_to_server(&pair);
+    }
+    assert_int_equal(pair.status, TLS_OPEN);
+    assert_false(tls_session_is_flooded(pair.server));
+    assert_int_equal(SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    assert_int_equal(SSL_write(pair.client, "x", 1), 1);
+    carry_to_server(&pair);
+    assert_int_equal(pair.status, TLS_FAILED);
+    assert_true(tls_session_is_flooded(pair.server));
+    pair_finish(&pair);
+}
+
 // The peer goes away after any number of bytes of its side of the handshake.
 static void test_cut_anywhere_leaks_nothing(void **state) {
     (void)state;
@@ -574,6 +594,7 @@ static void test_cut_anywhere_leaks_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_keys_without_end),
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_server_name_chooses_certificate),
         cmocka_unit_test(test_versions_and_ciphers),
