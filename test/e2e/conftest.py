@@ -52,7 +52,7 @@ def pytest_runtest_call(item):
     seconds = marker.args[0] if marker else TEST_LIMIT_S
 
     def on_alarm(_number, _frame):
-        raise TimeoutError(f"the test took longer than {seconds} s")
+        pytest.fail(f"the test took longer than {seconds} s")  # which nobody catches
 
     signal.signal(signal.SIGALRM, on_alarm)
     signal.alarm(seconds)
@@ -94,16 +94,17 @@ class Answer:
 
 
 class Outrider:
-    """A running outrider. stderr and stdout are files in its own directory."""
+    """A running outrider. stderr and stdout are files in its own directory. `prefix`: the words before
+    it, of a command that becomes it (exec)."""
 
-    def __init__(self, directory, arguments, listeners=1, env=None, sockets=()):
+    def __init__(self, directory, arguments, listeners=1, env=None, sockets=(), prefix=()):
         self.directory = directory
         self.arguments = arguments
         self.stderr_path = directory / "stderr"
         self.stdout_path = directory / "stdout"
         with open(self.stderr_path, "wb") as err, open(self.stdout_path, "wb") as out:
             self.process = subprocess.Popen(
-                [*activation(sockets), str(binary()), *arguments],
+                [*map(str, prefix), *activation(sockets), str(binary()), *arguments],
                 pass_fds=[sock.fileno() for sock in sockets],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -353,7 +354,7 @@ def outrider(request, tmp_path, certs):
     replace those of the file as they are: listeners=, origins=, routes=, limits=, timeouts= ...
     `origin_options` adds to the one origin. `arguments` starts it with these words and no file
     (`listeners` is then the number of listeners to wait for). `config` is a whole file as text.
-    `sockets` are passed as systemd passes them.
+    `sockets` are passed as systemd passes them. `prefix` see Outrider.
     """
     started = []
 
@@ -371,7 +372,8 @@ def outrider(request, tmp_path, certs):
         return ["-c", str(path)], len(config["listeners"])
 
     def start(
-        origin=None, origin_options=None, arguments=None, config=None, env=None, sockets=(), **sections
+        origin=None, origin_options=None, arguments=None, config=None, env=None, sockets=(), prefix=(),
+        **sections
     ):
         directory = tmp_path / f"outrider{len(started)}"
         directory.mkdir()
@@ -385,7 +387,7 @@ def outrider(request, tmp_path, certs):
             words, count = write(directory, origin, origin_options, sections)
         note(request, f"outrider {' '.join(words)}: stderr", lambda: tail(directory / "stderr"))
         note(request, f"outrider {' '.join(words)}: stdout", lambda: tail(directory / "stdout"))
-        proxy = Outrider(directory, words, count, env, sockets)
+        proxy = Outrider(directory, words, count, env, sockets, prefix)
         started.append(proxy)
         return proxy
 
