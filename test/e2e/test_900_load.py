@@ -10,8 +10,11 @@ import pytest
 
 import tools
 from origin import head, respond, send, send_many, swallow
+from steady_load import sanitizer
 from tools import FRUGAL
 
+# ThreadSanitizer writes down every access.
+SPARE_KB = 500_000 if sanitizer() == "thread" else 0
 BLOCK = b"x" * 65536
 GIB = 1 << 30
 
@@ -121,7 +124,7 @@ def test_ten_thousand_mixed_requests_over_a_hundred_connections(outrider, origin
     assert total >= 10000, total
 
     assert settled_files(proxy, files) <= files
-    assert proxy.resident_kb() - memory < 48 * 1024
+    assert proxy.resident_kb() - memory < 48 * 1024 + SPARE_KB
     with proxy.h2() as client:
         assert client.get("/small").body == b"small"
     proxy.stop()
@@ -197,4 +200,4 @@ def test_large_bodies_in_flat_memory(outrider, origin, direction, protocol, size
         assert int(down) == size
     else:
         assert int(up) == size and origin.last().counted_bytes == size
-    assert peak - before < 24 * 1024, (before, peak)
+    assert peak - before < 24 * 1024 + SPARE_KB, (before, peak)
