@@ -6,6 +6,8 @@
 #ifndef OUTRIDER_CONFIG_ROUTER_H
 #define OUTRIDER_CONFIG_ROUTER_H
 
+#include <stdbool.h>
+
 #include "base/slice.h"
 #include "config/config.h"
 
@@ -17,5 +19,8 @@ void router_destroy(struct router *router); // NULL is fine
 // `authority` with or without port, `path` with or without query. NULL: no route. No allocation.
 const struct config_route *router_find(const struct router *router, struct slice authority,
                                        struct slice path);
+// Whether the path climbs (".." as a segment, also as "%2e%2e", behind "%2f", or with ";..." at its
+// end) where routes have paths: which of them it belongs to then depends on who resolves it.
+bool router_is_ambiguous(const struct router *router, struct slice path);
 
 #endif

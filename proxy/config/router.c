@@ -35,6 +35,7 @@ struct router {
     struct prefix_set host_set;
     struct router_host *hosts; // in the order of host_set
     struct prefix_set any;     // paths of routes without host
+    bool has_paths;            // other than "/"
 };
 
 #define NO_KEY ((size_t)-1)
@@ -56,6 +57,8 @@ static const struct config_route *find_path(const struct prefix_set *set, struct
 static struct slice cut_path(struct slice path);
 static struct slice cut_authority(struct slice authority);
 static struct slice turn(struct slice host, char *out_text);
+static bool next_segment_climbs(struct slice *rest);
+static char next_byte(struct slice *rest);
 
 // --- made once ----------------------------------------------------------------------------------
 
@@ -89,6 +92,7 @@ static void add_name(struct router *router, const struct config_route *route) {
 static void add_route(struct router *router, const struct config_route *route) {
     struct slice path = slice_of_text(route->path);
     path = path.length == 1 ? SLICE_EMPTY : path; // "" is a prefix of all that begins with '/'
+    router->has_paths |= path.length > 0;
     struct slice name;
     bool is_below = split_host(route->host, &name);
     if (name.length == 0) {
@@ -257,4 +261,50 @@ static struct slice turn(struct slice host, char *out_text) {
         out_text[i] = slice_lower(host.data[host.length - 1 - i]);
     }
     return slice_of(out_text, host.length);
+}
+
+bool router_is_ambiguous(const struct router *router, struct slice path) {
+    struct slice rest = router->has_paths ? cut_path(path) : SLICE_EMPTY;
+    while (rest.length > 0) {
+        if (next_segment_climbs(&rest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// As the most generous of servers would read it: Java's leave out what follows a ';'.
+static bool next_segment_climbs(struct slice *rest) {
+    size_t length = 0;
+    bool has_only_dots = true;
+    bool is_in_parameters = false;
+    while (rest->length > 0) {
+        char c = next_byte(rest);
+        if (c == '/' || c == '\\') {
+            break;
+        }
+        is_in_parameters |= c == ';';
+        if (!is_in_parameters) {
+            has_only_dots &= c == '.';
+            length++;
+        }
+    }
+    return has_only_dots && length == 2;
+}
+
+// Without the percent-encoding of what can make a path climb.
+static char next_byte(struct slice *rest) {
+    static const struct {
+        struct slice code;
+        char byte;
+    } codes[] = {{{"%2e", 3}, '.'}, {{"%2f", 3}, '/'}, {{"%5c", 3}, '\\'}, {{"%3b", 3}, ';'}};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (slice_equal_nocase(slice_first(*rest, codes[i].code.length), codes[i].code)) {
+            *rest = slice_skip(*rest, codes[i].code.length);
+            return codes[i].byte;
+        }
+    }
+    char c = rest->data[0];
+    *rest = slice_skip(*rest, 1);
+    return c;
 }

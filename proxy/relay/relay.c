@@ -6,6 +6,7 @@
 #include "relay_impl.h"
 
 static void start(struct exchange *x, void *handler);
+static void answer_here(struct exchange *x);
 static void ask_origin(struct relay_exchange *r, bool is_retry);
 static void on_request_body(struct exchange *x, struct slice bytes);
 static void on_request_end(struct exchange *x, const struct headers *trailers);
@@ -72,6 +73,14 @@ static void start(struct exchange *x, void *handler) {
         exchange_fail(x, FAULT_NO_ROUTE);
         return;
     }
+    if (router_is_ambiguous(relay->router, x->request.path)) {
+        exchange_fail(x, FAULT_BAD_REQUEST);
+        return;
+    }
+    if (forward_ends_here(&x->request)) {
+        answer_here(x);
+        return;
+    }
     const struct config_origin *origin = &relay->config->origins[r->route->origin];
     x->story.origin = slice_of_text(origin->name);
     relay_push_note_request(r);
@@ -88,6 +97,15 @@ static void start(struct exchange *x, void *handler) {
     r->request = request;
     ask_origin(r, false);
     relay_push_at_request(r); // while the origin thinks
+}
+
+// The least that is true: we have no say in what methods the origin allows.
+static void answer_here(struct exchange *x) {
+    struct response_head head = {.status = 204, .is_end = true};
+    headers_init(&head.headers, x->arena);
+    headers_add_id(&head.headers, HEADER_DATE, slice_of_text(x->clock->date));
+    exchange_send_head(x, &head);
+    exchange_finish(x, NULL);
 }
 
 static void ask_origin(struct relay_exchange *r, bool is_retry) {

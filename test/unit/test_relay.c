@@ -39,6 +39,39 @@ static const struct {
     {"other.example", "/in", ""},
 };
 
+// Which of them, is a question of who resolves the path.
+static const char *const climbing[] = {"/x/../in", "/in/%2e%2e/", "/in/..%2fx"};
+
+static void test_a_path_that_climbs_between_routes_is_refused(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(climbing) / sizeof(climbing[0]); i++) {
+        struct scene s;
+        scene_open(&s, table_of_routes);
+        struct fake_stream *stream =
+            fake_front_start(fake_front_open(&s.front, "a.example", climbing[i]));
+        assert_origin(&s, "");
+        assert_int_equal(stream->head.status, 400);
+        scene_close(&s);
+        scene_open(&s, plain);
+        stream = fake_front_start(fake_front_open(&s.front, "a.example", climbing[i]));
+        assert_int_equal(stream->head.status, 0); // asked
+        scene_close(&s);
+    }
+}
+
+static void test_options_that_may_go_no_further_are_answered_here(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, plain);
+    struct exchange *x = fake_front_open(&s.front, "a.example", "*");
+    x->request.method = SLICE("OPTIONS");
+    headers_add(&x->request.headers, SLICE("max-forwards"), SLICE("0"));
+    struct fake_stream *stream = fake_front_start(x);
+    assert_origin(&s, "");
+    assert_int_equal(stream->head.status, 204);
+    scene_close(&s);
+}
+
 static void test_roads(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(roads) / sizeof(roads[0]); i++) {
@@ -472,6 +505,8 @@ static void test_client_leaves_during_the_retry(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roads),
+        cmocka_unit_test(test_a_path_that_climbs_between_routes_is_refused),
+        cmocka_unit_test(test_options_that_may_go_no_further_are_answered_here),
         cmocka_unit_test(test_no_route),
         cmocka_unit_test(test_whole_exchange),
         cmocka_unit_test(test_response_without_content),

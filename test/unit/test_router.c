@@ -270,8 +270,58 @@ static void test_an_empty_table_has_no_route(void **state) {
     router_destroy(NULL);
 }
 
+static void test_a_climbing_path_is_ambiguous_where_routes_have_paths(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        bool climbs;
+    } rows[] = {
+        {"/public/../private", true},
+        {"/public/..", true},
+        {"/..", true},
+        {"/../", true},
+        {"/a/..?x", true},
+        {"/public/%2e%2E/private", true},
+        {"/public/.%2e/private", true},
+        {"/public/..%2Fprivate", true},
+        {"/public%2f../private", true},
+        {"/public/..%5cprivate", true},
+        {"/public%5C..%5cprivate", true},
+        {"/public/..;x=1/private", true},
+        {"/public/..%3b/private", true},
+        {"/public//..//private", true},
+        {"/public", false},
+        {"/public/...", false},
+        {"/public/..a", false},
+        {"/public/a..", false},
+        {"/public/a../b", false},
+        {"/public/./b", false},
+        {"/public/;../b", false},
+        {"/public?/../x", false},
+        {"/public/%252e%252e/b", false},
+        {"/public/%2", false},
+        {"/", false},
+        {"*", false},
+    };
+    for (int with_paths = 0; with_paths < 2; with_paths++) {
+        struct config *config =
+            make_config(with_paths ? (const char *const[]){"", "/", "a.example", "/public", NULL}
+                                   : (const char *const[]){"", "/", "a.example", "/", NULL});
+        struct router *router = router_create(config);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            if (router_is_ambiguous(router, slice_of_text(rows[i].path)) !=
+                (with_paths && rows[i].climbs)) {
+                fail_msg("%s", rows[i].path);
+            }
+        }
+        router_destroy(router);
+        config_destroy(config);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_climbing_path_is_ambiguous_where_routes_have_paths),
         cmocka_unit_test(test_a_path_prefix_ends_at_a_segment_border),
         cmocka_unit_test(test_the_most_exact_host_wins),
         cmocka_unit_test(test_a_less_exact_host_takes_the_paths_that_are_left),
