@@ -109,6 +109,8 @@ enum metric_limit {
       "Names and values of a request's fields and 32 bytes for each.")                             \
     X(COOKIE_BYTES, SIZES, METRICS_SIZE_SLOTS, "request_cookie_bytes", no_labels,                  \
       "Cookies of requests that have any.")                                                        \
+    X(DROPPED, COUNTER, 1, "request_fields_dropped_total", no_labels,                              \
+      "Fields of requests left out since their names hold a '_'.")                                 \
     X(RECEIVED, COUNTER, 1, "received_content_bytes_total", no_labels, "Content of requests.")     \
     X(SENT, COUNTER, METRIC_ASKED, "sent_content_bytes_total", asked_labels,                       \
       "Content of responses given to clients.")                                                    \

@@ -30,6 +30,9 @@ struct forward_options {
     struct slice host_header; // sent to the origin instead of the authority when not empty
 };
 
+// Whether the request may go no further: OPTIONS with Max-Forwards 0 (RFC 9110 section 7.6.2).
+bool forward_ends_here(const struct request_head *request);
+
 // The head to send to the origin over HTTP/1.1.
 void forward_request(const struct request_head *request, const struct forward_options *options,
                      struct arena *arena, struct request_head *out_head);

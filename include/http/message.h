@@ -22,6 +22,7 @@ struct request_head {
     struct headers headers; // without pseudo fields and without Host
     int64_t content_length; // bytes, BODY_NONE (0 also when nothing follows), or BODY_UNKNOWN
     bool is_end;            // nothing follows the head
+    uint32_t dropped;       // fields that forward_check_request left out for their '_'
 };
 
 struct response_head {

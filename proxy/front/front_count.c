@@ -52,6 +52,7 @@ static void count_request(struct metrics *metrics, const struct exchange *x) {
     metrics_add(metrics, METHODS, method_of(x->request.method), 1);
     metrics_add(metrics, RECEIVED, 0, x->request_bytes);
     metrics_observe_ms(metrics, DURATION, exchange_now(x) - x->started_ms);
+    metrics_add(metrics, DROPPED, 0, x->request.dropped);
     count_head(metrics, &x->request.headers);
 }
 

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/forward.h"
 
+#include <inttypes.h>
+
 #include "forward_fields.h"
+#include "http/h1_head.h"
 #include "http/url.h"
 
 enum { ADDED_FIELDS = 7, MAX_PORT_DIGITS = 5 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+static bool hops_left(const struct request_head *request, const struct header *field,
+                      int64_t *out_left);
+static struct header one_hop_less(const struct header *field, int64_t left, struct arena *arena);
 static bool is_claim_about_client(const struct header *field);
 static void add_via(struct headers *headers, enum protocol protocol);
 static void add_forwarding(const struct request_head *request, const struct client *client,
@@ -40,11 +46,36 @@ void forward_request(const struct request_head *request, const struct forward_op
         const struct header *field = &request->headers.rows[i];
         if (!forward_is_hop_by_hop(field, FORWARD_REQUEST) &&
             (client->is_trusted_proxy || !is_claim_about_client(field))) {
-            headers_add_row(&out_head->headers, field);
+            int64_t left;
+            struct header row = *field;
+            if (hops_left(request, field, &left)) {
+                row = one_hop_less(field, left, arena);
+            }
+            headers_add_row(&out_head->headers, &row);
         }
     }
     add_via(&out_head->headers, client->protocol);
     add_forwarding(request, client, &out_head->headers);
+}
+
+bool forward_ends_here(const struct request_head *request) {
+    int64_t left;
+    return hops_left(request, headers_find(&request->headers, HEADER_MAX_FORWARDS), &left) &&
+           left == 0;
+}
+
+// A number that the method gives a meaning to; else the field is one like others.
+static bool hops_left(const struct request_head *request, const struct header *field,
+                      int64_t *out_left) {
+    return field != NULL && field->id == HEADER_MAX_FORWARDS &&
+           slice_equal(request->method, SLICE("OPTIONS")) &&
+           h1_head_parse_length(field->value, out_left);
+}
+
+static struct header one_hop_less(const struct header *field, int64_t left, struct arena *arena) {
+    struct header less = *field;
+    less.value = arena_printf(arena, "%" PRId64, left - 1);
+    return less;
 }
 
 // What only a trusted proxy may say about the one who asks.

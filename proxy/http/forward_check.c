@@ -17,6 +17,7 @@ static enum fault check_connection(const struct raw_request *raw);
 static bool may_be_nominated(struct slice name);
 static enum fault check_fields(const struct raw_request *raw, struct arena *arena,
                                struct request_head *head);
+static bool has_underscore(const struct header *field);
 static bool is_dropped(const struct header *field);
 
 enum fault forward_check_request(const struct raw_request *raw, struct arena *arena,
@@ -185,6 +186,10 @@ static enum fault check_fields(const struct raw_request *raw, struct arena *aren
             !headers_is_value(field.value)) {
             return FAULT_BAD_REQUEST;
         }
+        if (has_underscore(&field)) {
+            head->dropped++;
+            continue;
+        }
         if (is_dropped(&field) || (field.id == HEADER_COOKIE && has_cookie)) {
             continue;
         }
@@ -199,13 +204,16 @@ static enum fault check_fields(const struct raw_request *raw, struct arena *aren
     return FAULT_NONE;
 }
 
-// Also names with '_': CGI-like origins cannot tell X_Forwarded_For from X-Forwarded-For.
-static bool is_dropped(const struct header *field) {
-    if (field->id == HEADER_OTHER && slice_find(field->name, '_') < field->name.length) {
-        log_debug("forward", "-", "request field dropped for its '_': %.*s",
-                  SLICE_ARGS(field->name));
-        return true;
+// CGI-like origins cannot tell X_Forwarded_For from X-Forwarded-For.
+static bool has_underscore(const struct header *field) {
+    if (field->id != HEADER_OTHER || slice_find(field->name, '_') == field->name.length) {
+        return false;
     }
+    log_debug("forward", "-", "request field dropped for its '_': %.*s", SLICE_ARGS(field->name));
+    return true;
+}
+
+static bool is_dropped(const struct header *field) {
     return field->id == HEADER_HOST || field->id == HEADER_CONTENT_LENGTH ||
            forward_is_hop_by_hop(field, FORWARD_REQUEST);
 }

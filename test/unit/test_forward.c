@@ -435,6 +435,36 @@ static void test_forward_request(void **state) {
     }
 }
 
+static void test_options_count_their_hops(void **state) {
+    (void)state;
+    static const struct {
+        const char *method, *sent, *forwarded; // "": it ends here
+    } rows[] = {
+        {"OPTIONS", "5", "4"}, {"OPTIONS", "1", "0"}, {"OPTIONS", "0", ""},
+        {"OPTIONS", "00", ""}, {"OPTIONS", "x", "x"}, {"OPTIONS", "-1", "-1"},
+        {"GET", "0", "0"},     {"POST", "7", "7"},    {"OPTIONS", "10000000000", "9999999999"},
+        {"options", "0", "0"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct arena *arena = arena_create();
+        struct client client = {.address = SLICE("192.0.2.1"), .protocol = PROTOCOL_HTTP_2};
+        struct request_head request = {.method = slice_of_text(rows[i].method),
+                                       .authority = SLICE("a.example"),
+                                       .path = SLICE("*")};
+        headers_init(&request.headers, arena);
+        headers_add(&request.headers, SLICE("max-forwards"), slice_of_text(rows[i].sent));
+        assert_int_equal(forward_ends_here(&request), rows[i].forwarded[0] == '\0');
+        if (rows[i].forwarded[0] != '\0') {
+            struct forward_options options = {.client = &client, .host_header = SLICE_EMPTY};
+            struct request_head head;
+            forward_request(&request, &options, arena, &head);
+            expect_text(headers_find(&head.headers, HEADER_MAX_FORWARDS)->value, rows[i].forwarded,
+                        rows[i].sent);
+        }
+        arena_destroy(arena);
+    }
+}
+
 // --- responses ----------------------------------------------------------------------------------
 
 static void test_forward_response(void **state) {
@@ -525,11 +555,17 @@ static void test_forward_trailers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check_http2),     cmocka_unit_test(test_check_length),
-        cmocka_unit_test(test_check_http1),     cmocka_unit_test(test_check_http1_0),
-        cmocka_unit_test(test_check_scheme),    cmocka_unit_test(test_check_every_byte),
-        cmocka_unit_test(test_forward_request), cmocka_unit_test(test_forward_response),
-        cmocka_unit_test(test_forward_interim), cmocka_unit_test(test_forward_trailers),
+        cmocka_unit_test(test_check_http2),
+        cmocka_unit_test(test_check_length),
+        cmocka_unit_test(test_check_http1),
+        cmocka_unit_test(test_check_http1_0),
+        cmocka_unit_test(test_check_scheme),
+        cmocka_unit_test(test_check_every_byte),
+        cmocka_unit_test(test_forward_request),
+        cmocka_unit_test(test_forward_response),
+        cmocka_unit_test(test_forward_interim),
+        cmocka_unit_test(test_forward_trailers),
+        cmocka_unit_test(test_options_count_their_hops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
