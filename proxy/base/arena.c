@@ -11,7 +11,10 @@
 
 // One block holds the heads of an ordinary request and its response.
 enum { BLOCK_BYTES = 4096 };
-#if defined(__SANITIZE_ADDRESS__)
+#ifndef __has_feature
+#define __has_feature(name) 0 // gcc
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 enum { SPARE_BLOCKS = 0 }; // reuse would hide a use after free from the sanitizer
 #else
 enum { SPARE_BLOCKS = 64 };

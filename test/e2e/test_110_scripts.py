@@ -18,6 +18,8 @@ GOOD = {
     "proxy/meson.build": "'base/a.c' 'http/b.c' 'net/tls_x.c' 'front/h2_y.c' 'front/a.c' 'cellar/c.c'",
     "test/unit/meson.build": "'a'",
     "test/e2e/meson.build": "",
+    "test/fuzz/meson.build": "['a']",
+    "test/fuzz/fuzz_a.c": "",
     "proxy/main.c": LICENCE + '#include <uv.h>\n#include "front/y.h"\n',
     "proxy/base/a.c": LICENCE + '#include "base/a.h"\n#include <stdio.h>\n',
     "proxy/http/b.c": LICENCE + '#include "base/a.h"\n#include "http_impl.h"\n',
@@ -48,6 +50,7 @@ BROKEN = [
     ("proxy/base/unlisted.c", "", "not listed in proxy/meson.build"),
     ("test/unit/test_b.c", "", "not listed in test/unit/meson.build"),
     ("test/e2e/test_b.py", "", "not listed in test/e2e/meson.build"),
+    ("test/fuzz/fuzz_b.c", "", "not listed in test/fuzz/meson.build"),
 ]
 
 
