@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+// A sanitizer watches malloc and free: memory of any other kind would hide faults from it.
+#ifndef __has_feature
+#define __has_feature(name) 0 // gcc
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { ALLOC_IS_WATCHED = 1 };
+#else
+enum { ALLOC_IS_WATCHED = 0 };
+#endif
+
 __attribute__((noreturn, cold)) static inline void alloc_fail(size_t size) {
     fprintf(stderr, "outrider: out of memory (%zu bytes)\n", size);
     abort();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bump memory that is freed in one go. One arena per exchange holds its heads, its plan and the
 // relay's state; nothing in an arena is freed alone. Owner: whoever created it. One thread.
-// Blocks above a small size are kept on a bounded free list per thread.
+// Its blocks come from the thread's spares (base/spare.h).
 #ifndef OUTRIDER_BASE_ARENA_H
 #define OUTRIDER_BASE_ARENA_H
 
@@ -22,8 +22,6 @@ void *arena_zeroed(struct arena *arena, size_t size);
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 struct slice arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-// Frees what this thread keeps for reuse; call it before the thread ends.
-void arena_finish_thread(void);
 // Bytes handed out so far, for limits and tests.
 size_t arena_used(const struct arena *arena);
 

@@ -6,23 +6,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/alloc.h"
 #include "base/ensure.h"
+#include "base/spare.h"
 
-// One block holds the heads of an ordinary request and its response.
-enum { BLOCK_BYTES = 4096 };
-#ifndef __has_feature
-#define __has_feature(name) 0 // gcc
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { SPARE_BLOCKS = 0 }; // reuse would hide a use after free from the sanitizer
-#else
-enum { SPARE_BLOCKS = 64 };
-#endif
+// One block holds the heads of an ordinary request and its response; it is as large as one of those
+// that a thread keeps.
+enum { BLOCK_BYTES = 8192 };
 
 struct block {
     struct block *next;
-    size_t capacity;
+    size_t capacity; // of data
     alignas(max_align_t) char data[];
 };
 
@@ -32,16 +25,12 @@ struct arena {
     size_t used;
 };
 
-// Ordinary blocks are recycled on the thread that freed them: an exchange needs one or two.
-static _Thread_local struct block *spare;
-static _Thread_local unsigned spare_count;
-
-static struct block *block_create(size_t capacity);
+static struct block *block_create(size_t needed);
 static void block_destroy(struct block *block);
 static size_t align_up(size_t size);
 
 struct arena *arena_create(void) {
-    struct block *first = block_create(BLOCK_BYTES);
+    struct block *first = block_create(1);
     struct arena *arena = (struct arena *)(void *)first->data;
     *arena = (struct arena){.blocks = first, .offset = align_up(sizeof(struct arena))};
     return arena;
@@ -51,7 +40,7 @@ void *arena_alloc(struct arena *arena, size_t size) {
     size_t needed = align_up(size > 0 ? size : 1);
     struct block *block = arena->blocks;
     if (block->capacity - arena->offset < needed) {
-        block = block_create(needed > BLOCK_BYTES ? needed : BLOCK_BYTES);
+        block = block_create(needed);
         block->next = arena->blocks;
         arena->blocks = block;
         arena->offset = 0;
@@ -105,36 +94,21 @@ void arena_destroy(struct arena *arena) {
     }
 }
 
-void arena_finish_thread(void) {
-    while (spare != NULL) {
-        struct block *next = spare->next;
-        free(spare);
-        spare = next;
+// With room for that much at least.
+static struct block *block_create(size_t needed) {
+    size_t size = BLOCK_BYTES;
+    if (needed > BLOCK_BYTES - sizeof(struct block)) {
+        ensure(needed <= SIZE_MAX - sizeof(struct block));
+        size = sizeof(struct block) + needed;
     }
-    spare_count = 0;
-}
-
-static struct block *block_create(size_t capacity) {
-    struct block *block = spare;
-    if (capacity == BLOCK_BYTES && block != NULL) {
-        spare = block->next;
-        spare_count--;
-    } else {
-        block = alloc_bytes(sizeof(struct block) + capacity);
-        block->capacity = capacity;
-    }
+    struct block *block = spare_take(size);
+    block->capacity = size - sizeof(struct block);
     block->next = NULL;
     return block;
 }
 
 static void block_destroy(struct block *block) {
-    if (block->capacity != BLOCK_BYTES || spare_count + 1 > SPARE_BLOCKS) {
-        free(block);
-        return;
-    }
-    block->next = spare;
-    spare = block;
-    spare_count++;
+    spare_give(block, sizeof(struct block) + block->capacity);
 }
 
 static size_t align_up(size_t size) {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buffer.h"
 
-#include "base/alloc.h"
+#include <string.h>
+
 #include "base/ensure.h"
+#include "base/spare.h"
 
 enum { BUFFER_MIN_BYTES = 512 };
 
 static void grow(struct buffer *buffer, size_t needed);
 
 void buffer_finish(struct buffer *buffer) {
-    free(buffer->data);
+    spare_give(buffer->data, buffer->capacity);
     *buffer = (struct buffer){0};
 }
 
@@ -64,10 +66,10 @@ static void grow(struct buffer *buffer, size_t needed) {
     while (capacity < length + needed) {
         capacity *= 2;
     }
-    char *data = alloc_bytes(capacity);
+    char *data = spare_take(capacity);
     if (length > 0) {
         memcpy(data, buffer->data + buffer->start, length);
     }
-    free(buffer->data);
+    spare_give(buffer->data, buffer->capacity);
     *buffer = (struct buffer){.data = data, .end = length, .capacity = capacity};
 }

@@ -71,7 +71,6 @@ int main(int count, char **words) {
     arena = arena_create();
     bool is_good = print_page(frame);
     arena_destroy(arena);
-    arena_finish_thread();
     fclose(frame);
     return is_good && fflush(stdout) == 0 ? 0 : 1;
 }

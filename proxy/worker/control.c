@@ -102,7 +102,6 @@ static void run(void *argument) {
     loop_wake(&control->loop);
     loop_run(&control->loop);
     loop_finish(&control->loop);
-    arena_finish_thread();
 }
 
 static void on_accept_all(void *user, struct conn *take_conn) {

@@ -88,7 +88,6 @@ int explain_run(const struct config *config, const struct explain_options *optio
     int code = ask(&asker, options);
     router_destroy(asker.router);
     arena_destroy(explanation.arena);
-    arena_finish_thread();
     return code;
 }
 

@@ -5,8 +5,8 @@
 
 #include "admin/admin_hints.h"
 #include "base/alloc.h"
-#include "base/arena.h"
 #include "base/ensure.h"
+#include "base/spare.h"
 #include "front/front.h"
 #include "net/listener.h"
 #include "net/timer.h"
@@ -86,6 +86,7 @@ struct worker *worker_create(const struct worker_options *options) {
 static void run(void *argument) {
     struct worker *worker = argument;
     struct loop *loop = &worker->loop;
+    spare_open();
     loop_wake(loop);
     open_memory(worker);
     open_front(worker);
@@ -98,7 +99,7 @@ static void run(void *argument) {
     report(worker);
     push_memory_finish(&worker->memory);
     free(worker->listeners);
-    arena_finish_thread();
+    spare_close();
     worker->options.on_ended(worker->options.user);
 }
 
@@ -357,6 +358,7 @@ static void on_beat(struct timer *timer) {
                            now > worker->beat_due_ms ? now - worker->beat_due_ms : 0);
     }
     push_memory_publish(&worker->memory);
+    spare_tend();
     atomic_store_explicit(&worker->beat_ms, now, memory_order_relaxed);
     worker->beat_due_ms = now + BEAT_MS;
     timer_start(timer, BEAT_MS);

@@ -75,6 +75,3 @@ struct slice arena_printf(struct arena *arena, const char *format, ...) {
 size_t arena_used(const struct arena *arena) {
     return arena->used;
 }
-
-void arena_finish_thread(void) {
-}

@@ -54,7 +54,6 @@ static void test_zeroed_after_reuse(void **state) {
         memset(arena_alloc(arena, 3000), 0xff, 3000);
         arena_destroy(arena);
     }
-    arena_finish_thread();
 }
 
 static void test_copy_and_printf_end_with_nul(void **state) {

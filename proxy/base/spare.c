@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/spare.h"
+
+#include <stdbool.h>
+
+#include "base/alloc.h"
+
+enum { LEAST_BITS = 11, MOST_BITS = 18, CLASSES = MOST_BITS - LEAST_BITS + 1, NO_CLASS = CLASSES };
+
+_Static_assert(1 << LEAST_BITS == SPARE_LEAST_BYTES && 1 << MOST_BITS == SPARE_MOST_BYTES,
+               "one class for each power of two");
+
+struct spare {
+    struct spare *next;
+};
+
+struct spare_class {
+    struct spare *first; // the last one given, so that its bytes are still in the cache
+    size_t count;
+    size_t least; // count at its lowest since spare_tend
+};
+
+static _Thread_local struct {
+    bool is_open;
+    size_t bytes;
+    struct spare_class classes[CLASSES];
+} spares;
+
+static unsigned class_of(size_t size);
+static void drop(unsigned index);
+
+void spare_open(void) {
+    spares.is_open = !ALLOC_IS_WATCHED;
+}
+
+void spare_close(void) {
+    spares.is_open = false;
+    for (unsigned i = 0; i < CLASSES; i++) {
+        while (spares.classes[i].first != NULL) {
+            drop(i);
+        }
+    }
+}
+
+void *spare_take(size_t size) {
+    unsigned index = class_of(size);
+    if (index == NO_CLASS || spares.classes[index].first == NULL) {
+        return alloc_bytes(size);
+    }
+    struct spare_class *class = &spares.classes[index];
+    struct spare *block = class->first;
+    class->first = block->next;
+    class->count--;
+    class->least = class->least < class->count ? class->least : class->count;
+    spares.bytes -= size;
+    return block;
+}
+
+void spare_give(void *take_block, size_t size) {
+    unsigned index = class_of(size);
+    if (index == NO_CLASS || take_block == NULL || !spares.is_open ||
+        spares.bytes + size > SPARE_THREAD_BYTES) {
+        free(take_block);
+        return;
+    }
+    struct spare_class *class = &spares.classes[index];
+    struct spare *block = take_block;
+    block->next = class->first;
+    class->first = block;
+    class->count++;
+    spares.bytes += size;
+}
+
+void spare_tend(void) {
+    for (unsigned i = 0; i < CLASSES; i++) {
+        struct spare_class *class = &spares.classes[i];
+        for (size_t idle = class->least; idle > 0; idle--) {
+            drop(i);
+        }
+        class->least = class->count;
+    }
+}
+
+size_t spare_bytes(void) {
+    return spares.bytes;
+}
+
+static unsigned class_of(size_t size) {
+    bool is_kept =
+        size >= SPARE_LEAST_BYTES && size <= SPARE_MOST_BYTES && (size & (size - 1)) == 0;
+    return is_kept ? (unsigned)__builtin_ctzl(size) - LEAST_BITS : NO_CLASS;
+}
+
+static void drop(unsigned index) {
+    struct spare_class *class = &spares.classes[index];
+    struct spare *block = class->first;
+    class->first = block->next;
+    class->count--;
+    spares.bytes -= (size_t)1 << (index + LEAST_BITS);
+    free(block);
+}
