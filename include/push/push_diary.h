@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one client connection already has: what was promised to it and what it asked for itself, and
 // which version of it; and how it took the promises (PUSH section 1, "The diary", "Never more than
-// helps"). Fixed size, at most 8 KB: 256 hashes in a ring with a small index, the oldest entry ages
-// out.
+// helps"). At most 8 KB, and less for a quiet client: up to 256 hashes in a ring with a small
+// index; then the oldest entry ages out.
 // Owner: the relay, in the client's memory slot (http/message.h); dies with the connection.
 // One thread. Times: monotonic ms, an argument. See also: push/push_plan.h.
 #ifndef OUTRIDER_PUSH_PUSH_DIARY_H

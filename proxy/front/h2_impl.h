@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the HTTP/2 files of front/ share: h2_session.c (connection), h2_stream.c (requests come in,
 // streams begin and end), h2_response.c, h2_promise.c, h2_priority.c, h2_hold.c (what goes out and
-// when), h2_fields.c (nv pairs and headers), h2_gate.c (frames before the library sees them),
-// h2_limits.c (budgets).
+// when), h2_memory.c (what the library allocates), h2_fields.c (nv pairs and headers), h2_gate.c
+// (frames before the library sees them), h2_limits.c (budgets).
 // Private to this folder.
 #ifndef OUTRIDER_FRONT_H2_IMPL_H
 #define OUTRIDER_FRONT_H2_IMPL_H
@@ -121,6 +121,7 @@ enum h2_session_state {
 struct h2_session {
     struct front_session base;
     nghttp2_session *ng;
+    void *frame_room; // of h2_memory.c; NULL: none
     enum h2_session_state state;
     enum fault fault; // of the client: why our GOAWAY was sent
     struct list streams;
@@ -288,6 +289,10 @@ void h2_gate_init(struct h2_gate *gate);
 // *out_has_head says that it begins a frame; it may be empty, and lives until the next step.
 size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_piece,
                     struct h2_frame_head *out_head, bool *out_has_head);
+
+// --- h2_memory.c ---
+// What the library gets its memory from; as long as the session lives.
+nghttp2_mem h2_memory_of(struct h2_session *session);
 
 // --- h2_limits.c ---
 // Spends one token of the abuse budget; false when it is empty.

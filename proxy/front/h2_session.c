@@ -86,7 +86,8 @@ static nghttp2_session *create_engine(struct h2_session *session) {
     nghttp2_option_set_max_send_header_block_length(option, MAX_HEAD_BYTES);
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACK);
     nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33);
-    if (nghttp2_session_server_new2(&ng, callbacks, session, option) != 0) {
+    nghttp2_mem memory = h2_memory_of(session);
+    if (nghttp2_session_server_new3(&ng, callbacks, session, option, &memory) != 0) {
         alloc_fail(0);
     }
     nghttp2_option_del(option);

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 
 enum {
-    BUCKETS = 2 * PUSH_DIARY_ENTRIES,
+    FIRST_ENTRIES = 8, // most clients of a page or two need no more
     NO_ENTRY = PUSH_DIARY_ENTRIES,
     WINDOW = 20,          // promises looked back at
     WINDOW_REFUSALS = 11, // more than half of them
@@ -25,20 +25,20 @@ struct entry {
 // Hashes stand for the pairs: with 64 keyed bits a mistake costs one push that isn't made.
 struct push_diary {
     uint64_t seed;
-    struct entry entries[PUSH_DIARY_ENTRIES]; // the ring
-    uint16_t buckets[BUCKETS];                // first of each chain
-    uint16_t oldest;                          // where the next one is written
-    uint32_t refusals;                        // one bit per promise, the latest lowest
-    unsigned outcomes;                        // noted so far, counted to FIRST
-    uint32_t taken;                           // promises in the connection's whole life
+    struct entry *entries; // the ring, as far as it was ever written
+    uint16_t *buckets;     // first of each chain, two for each entry; behind the entries
+    uint16_t capacity;     // of entries: a power of two, at most PUSH_DIARY_ENTRIES
+    uint16_t oldest;       // where the next one is written
+    uint32_t refusals;     // one bit per promise, the latest lowest
+    unsigned outcomes;     // noted so far, counted to FIRST
+    uint32_t taken;        // promises in the connection's whole life
     uint32_t refused;
     bool has_stopped;
 };
 
-// Every client that takes promises has one.
-_Static_assert(sizeof(struct push_diary) <= (size_t)8 * 1024, "a diary is small");
-
+static void grow(struct push_diary *diary, uint16_t capacity);
 static void judge(struct push_diary *diary);
+static size_t bucket_of(const struct push_diary *diary, uint64_t hash);
 static uint16_t *find(struct push_diary *diary, uint64_t hash);
 static const struct entry *look(const struct push_diary *diary, uint64_t hash);
 static struct entry *insert(struct push_diary *diary, uint64_t hash);
@@ -49,10 +49,32 @@ static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice pa
 struct push_diary *push_diary_create(uint64_t seed) {
     struct push_diary *diary = alloc_new(struct push_diary);
     diary->seed = seed;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    grow(diary, FIRST_ENTRIES);
+    return diary;
+}
+
+// One block, so that a quiet client costs little.
+static void grow(struct push_diary *diary, uint16_t capacity) {
+    size_t buckets = (size_t)2 * capacity;
+    struct entry *entries =
+        alloc_zeroed(1, capacity * sizeof(*entries) + buckets * sizeof(*diary->buckets));
+    if (diary->capacity > 0) {
+        memcpy(entries, diary->entries, diary->capacity * sizeof(*entries));
+    }
+    free(diary->entries);
+    diary->entries = entries;
+    diary->buckets = (uint16_t *)(void *)(entries + capacity);
+    diary->capacity = capacity;
+    for (size_t i = 0; i < buckets; i++) {
         diary->buckets[i] = NO_ENTRY;
     }
-    return diary;
+    for (uint16_t i = 0; i < diary->oldest; i++) { // it has not come round yet
+        if (entries[i].is_taken) {
+            uint16_t *bucket = &diary->buckets[bucket_of(diary, entries[i].hash)];
+            entries[i].next = *bucket;
+            *bucket = i;
+        }
+    }
 }
 
 bool push_diary_has(const struct push_diary *diary, struct slice authority, struct slice path) {
@@ -137,12 +159,15 @@ bool push_diary_is_refusing(const struct push_diary *diary) {
 }
 
 void push_diary_destroy(struct push_diary *diary) {
-    free(diary);
+    if (diary != NULL) {
+        free(diary->entries);
+        free(diary);
+    }
 }
 
 // The link that leads to the entry of that hash, or the end of its chain.
 static uint16_t *find(struct push_diary *diary, uint64_t hash) {
-    uint16_t *link = &diary->buckets[hash % BUCKETS];
+    uint16_t *link = &diary->buckets[bucket_of(diary, hash)];
     while (*link != NO_ENTRY && diary->entries[*link].hash != hash) {
         link = &diary->entries[*link].next;
     }
@@ -150,7 +175,7 @@ static uint16_t *find(struct push_diary *diary, uint64_t hash) {
 }
 
 static const struct entry *look(const struct push_diary *diary, uint64_t hash) {
-    uint16_t place = diary->buckets[hash % BUCKETS];
+    uint16_t place = diary->buckets[bucket_of(diary, hash)];
     while (place != NO_ENTRY && diary->entries[place].hash != hash) {
         place = diary->entries[place].next;
     }
@@ -166,11 +191,14 @@ static unsigned age_of(const struct push_diary *diary, uint16_t place) {
 // A hash that is not there yet; the oldest entry leaves.
 static struct entry *insert(struct push_diary *diary, uint64_t hash) {
     uint16_t place = diary->oldest;
+    if (place == diary->capacity) {
+        grow(diary, (uint16_t)(2 * place));
+    }
     struct entry *entry = &diary->entries[place];
     if (entry->is_taken) {
         unlink_entry(diary, find(diary, entry->hash));
     }
-    uint16_t *bucket = &diary->buckets[hash % BUCKETS];
+    uint16_t *bucket = &diary->buckets[bucket_of(diary, hash)];
     *entry = (struct entry){.hash = hash, .next = *bucket, .is_taken = true};
     *bucket = place;
     diary->oldest = (uint16_t)((place + 1) % PUSH_DIARY_ENTRIES);
@@ -181,6 +209,10 @@ static void unlink_entry(struct push_diary *diary, uint16_t *link) {
     struct entry *entry = &diary->entries[*link];
     *link = entry->next;
     entry->is_taken = false;
+}
+
+static size_t bucket_of(const struct push_diary *diary, uint64_t hash) {
+    return hash & (2U * diary->capacity - 1);
 }
 
 static uint64_t hash_pair(uint64_t seed, struct slice authority, struct slice path) {
