@@ -16,6 +16,8 @@ enum {
     MEASURE_MS = 250,
     LOOK_MS = 10000, // for a control group's limit that came or changed
     TRIM_MS = 1000,
+    QUIET_LOOKS = 2, // so often in a row much was free
+    MUCH_BYTES = 16 * 1024 * 1024,
     SHORT_PERCENT = 80,
     FULL_PERCENT = 90,
     SLACK_PERCENT = 5,
@@ -30,6 +32,8 @@ struct ceiling {
     struct cgroup_limit group; // that sets it when it is not configured
     uint64_t looked_ms;        // at the groups
     uint64_t trimmed_ms;
+    uint64_t kept_bytes; // resident and not in use, at the least
+    unsigned quiet_looks;
     bool is_blind; // said that nothing can be measured
 };
 
@@ -40,6 +44,8 @@ static void measure(struct ceiling *ceiling);
 static bool read_used(struct ceiling *ceiling, uint64_t *out_used);
 static bool read_resident(uint64_t *out_bytes);
 static bool trim(struct ceiling *ceiling);
+static void give_back(struct ceiling *ceiling);
+static bool read_kept(uint64_t *out_bytes);
 static void set_level(struct ceiling *ceiling, enum memory_level level, uint64_t used);
 static void on_closed(struct timer *timer);
 
@@ -47,6 +53,7 @@ struct ceiling *ceiling_start(struct loop *loop, uint64_t bytes) {
     struct ceiling *ceiling = alloc_new(struct ceiling);
     ceiling->loop = loop;
     ceiling->configured = bytes;
+    ceiling->kept_bytes = UINT64_MAX;
     timer_init(&ceiling->timer, loop, on_timer);
     look(ceiling);
     on_timer(&ceiling->timer);
@@ -104,8 +111,9 @@ static void set_limit(struct ceiling *ceiling, uint64_t limit) {
 
 static void on_timer(struct timer *timer) {
     struct ceiling *ceiling = LIST_ENTRY(timer, struct ceiling, timer);
-    if (ceiling->configured == 0 && loop_now(ceiling->loop) - ceiling->looked_ms >= LOOK_MS) {
+    if (loop_now(ceiling->loop) - ceiling->looked_ms >= LOOK_MS) {
         look(ceiling);
+        give_back(ceiling);
     }
     if (ceiling->limit > 0) {
         measure(ceiling);
@@ -168,6 +176,35 @@ static bool trim(struct ceiling *ceiling) {
     malloc_trim(0);
 #endif
     return true;
+}
+
+// After a rush: the allocator keeps for ever what is free below something that is not.
+static void give_back(struct ceiling *ceiling) {
+    uint64_t kept;
+    if (!read_kept(&kept)) {
+        return;
+    }
+    ceiling->kept_bytes = kept < ceiling->kept_bytes ? kept : ceiling->kept_bytes;
+    ceiling->quiet_looks = kept - ceiling->kept_bytes >= MUCH_BYTES ? ceiling->quiet_looks + 1 : 0;
+    if (ceiling->quiet_looks >= QUIET_LOOKS && trim(ceiling) && read_kept(&kept)) {
+        ceiling->quiet_looks = 0;
+        ceiling->kept_bytes = kept; // more can't be given back
+    }
+}
+
+static bool read_kept(uint64_t *out_bytes) {
+#ifdef __GLIBC__
+    uint64_t resident;
+    struct mallinfo2 info = mallinfo2();
+    uint64_t used = info.uordblks + info.hblkhd;
+    if (read_resident(&resident)) {
+        *out_bytes = resident > used ? resident - used : 0;
+        return true;
+    }
+#else
+    (void)out_bytes;
+#endif
+    return false;
 }
 
 static void set_level(struct ceiling *ceiling, enum memory_level level, uint64_t used) {

@@ -11,7 +11,8 @@
 
 static void on_files_changed(void *user);
 static bool replace_generation(struct server *server, char **out_errors);
-static void fit_origins(struct config *config, uint64_t room);
+static uint64_t origins_want(const struct config *config);
+static void fit_origins(struct config *config, uint64_t wanted, uint64_t room);
 static void warn_of_restart(const struct config *before, const struct config *config);
 static bool is_saved_otherwise(const struct config_learned *before,
                                const struct config_learned *learned);
@@ -141,24 +142,30 @@ void server_fit_connections(struct config *config) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return;
     }
-    uint64_t room =
-        limit.rlim_cur > 2 * RESERVED ? (limit.rlim_cur - RESERVED) / 2 : limit.rlim_cur / 4;
-    if (config->limits.connections > room) { // nobody reads the limits yet
+    uint64_t room = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
+    uint64_t wanted = origins_want(config);
+    uint64_t whole = room;
+    room -= wanted < room / 2 ? wanted : room / 2; // what is over, clients have
+    if (config->limits.connections > room) {       // nobody reads the limits yet
         log_info("server", "-",
                  "limits.connections=%u lowered to %llu: the process may open %llu descriptors",
                  config->limits.connections, (unsigned long long)room,
                  (unsigned long long)limit.rlim_cur);
         config->limits.connections = (uint32_t)(room > 0 ? room : 1);
     }
-    fit_origins(config, room);
+    fit_origins(config, wanted, whole - config->limits.connections);
 }
 
-// All together they may have as many as the clients; each gives up its share of what is too much.
-static void fit_origins(struct config *config, uint64_t room) {
+static uint64_t origins_want(const struct config *config) {
     uint64_t wanted = 0;
     for (size_t i = 0; i < config->origin_count; i++) {
         wanted += config->origins[i].max_connections;
     }
+    return wanted;
+}
+
+// Each gives up its share of what is too much.
+static void fit_origins(struct config *config, uint64_t wanted, uint64_t room) {
     for (size_t i = 0; wanted > room && i < config->origin_count; i++) {
         struct config_origin *origin = &config->origins[i];
         uint64_t share = origin->max_connections * room / wanted;
