@@ -5,7 +5,9 @@
 #ifndef OUTRIDER_BASE_BUFFER_H
 #define OUTRIDER_BASE_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/slice.h"
 
@@ -27,13 +29,21 @@ static inline struct slice buffer_peek(const struct buffer *buffer) {
                     buffer_length(buffer));
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length);
-static inline void buffer_append_slice(struct buffer *buffer, struct slice bytes) {
-    buffer_append(buffer, bytes.data, bytes.length);
-}
 // Room for `length` more bytes behind the end; write there, then commit what was written.
 char *buffer_reserve(struct buffer *buffer, size_t length);
 void buffer_commit(struct buffer *buffer, size_t length);
+// Inline, since most of what is appended is short and of a known length.
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t length) {
+    if (length > 0) {
+        bool has_room = buffer->capacity - buffer->end >= length;
+        memcpy(has_room ? buffer->data + buffer->end : buffer_reserve(buffer, length), data,
+               length);
+        buffer->end += length;
+    }
+}
+static inline void buffer_append_slice(struct buffer *buffer, struct slice bytes) {
+    buffer_append(buffer, bytes.data, bytes.length);
+}
 // Drops `length` bytes at the start; an emptied buffer gives its memory back.
 void buffer_consume(struct buffer *buffer, size_t length);
 // Moves everything from `from` behind the end of `to`; no copy when `to` is empty.

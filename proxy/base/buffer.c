@@ -15,13 +15,6 @@ void buffer_finish(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length) {
-    if (length > 0) {
-        memcpy(buffer_reserve(buffer, length), data, length);
-        buffer_commit(buffer, length);
-    }
-}
-
 char *buffer_reserve(struct buffer *buffer, size_t length) {
     if (buffer->capacity - buffer->end < length) {
         grow(buffer, length);

@@ -3,10 +3,19 @@
 
 enum { REPLACEMENT = 0xfffd };
 
+static bool is_plain(struct slice text);
 static void append_special(struct buffer *out, struct slice bytes, size_t length);
 static void append_escaped(struct buffer *out, unsigned code);
 
 void json_append_text(struct buffer *out, struct slice text) {
+    if (is_plain(text)) {
+        char *at = buffer_reserve(out, text.length + 2);
+        *at++ = '"';
+        at = text.length > 0 ? (char *)mempcpy(at, text.data, text.length) : at;
+        *at = '"';
+        buffer_commit(out, text.length + 2);
+        return;
+    }
     buffer_append(out, "\"", 1);
     while (text.length > 0) {
         size_t plain = 0; // the long runs of ordinary bytes go in one piece
@@ -23,6 +32,16 @@ void json_append_text(struct buffer *out, struct slice text) {
         }
     }
     buffer_append(out, "\"", 1);
+}
+
+// Nearly always; without a way out of the loop, so that it takes many bytes at once.
+static bool is_plain(struct slice text) {
+    unsigned special = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        special |= (unsigned)(c < ' ') | (c >= 0x7f) | (c == '"') | (c == '\\');
+    }
+    return special == 0;
 }
 
 // The character of that length in front, or one byte that begins none.

@@ -10,7 +10,9 @@
 
 enum {
     FLUSH_MIN_BYTES = 32 * 1024,  // what one flush gathers at first: late decisions stay possible
-    FLUSH_MAX_BYTES = 256 * 1024, // for those who take it all at once
+    FLUSH_MAX_BYTES = 224 * 1024, // for those who take it all at once; a frame more is one seal
+    FRAME_BYTES = 16 * 1024,
+    FRAME_HEAD_BYTES = 9,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
     SHUTDOWN_ROUND_MS = 1000, // for clients that do not answer PING
     TICK_MS = 2500,           // how often stalled streams are looked for while there are any
@@ -28,6 +30,7 @@ static void on_flush(void *user);
 static void on_deadline(void *user);
 static void on_end(void *user, enum fault fault);
 static bool gather(struct h2_session *session, struct buffer *output);
+static void reserve(const struct h2_session *session, struct buffer *output);
 static void arm_deadline(struct h2_session *session);
 static void close_when_done(struct h2_session *session);
 static void drain(struct front_session *base);
@@ -241,6 +244,7 @@ static void on_flush(void *user) {
 
 // False when the library can't go on.
 static bool gather(struct h2_session *session, struct buffer *output) {
+    reserve(session, output);
     while (buffer_length(output) < session->flush_bytes) {
         const uint8_t *data;
         ssize_t length = nghttp2_session_mem_send(session->ng, &data);
@@ -265,9 +269,23 @@ static bool gather(struct h2_session *session, struct buffer *output) {
     bool is_small = 2 * session->flush_bytes <= H2_STREAM_HELD_BYTES;
     if (session->flush_bytes < FLUSH_MAX_BYTES && (is_small || front_take_lot(&session->base))) {
         session->flush_bytes *= 2;
+        if (session->flush_bytes > FLUSH_MAX_BYTES) {
+            session->flush_bytes = FLUSH_MAX_BYTES;
+        }
     }
     conn_mark(session->base.conn); // there is more: our share of this turn is spent
     return true;
+}
+
+// So that the output is not copied while it grows.
+static void reserve(const struct h2_session *session, struct buffer *output) {
+    size_t bytes = session->held_bytes;
+    if (bytes > session->flush_bytes) {
+        bytes = session->flush_bytes + FRAME_BYTES; // the frame that goes beyond
+    }
+    if (bytes > 0) {
+        buffer_reserve(output, bytes + (bytes / FRAME_BYTES + 1) * FRAME_HEAD_BYTES);
+    }
 }
 
 static void close_when_done(struct h2_session *session) {

@@ -135,7 +135,8 @@ static bool finish_field(struct h1_parser *parser) {
                            .value = slice_trim(parser->value),
                            .id = headers_identify(parser->name)};
     parser->name = SLICE_EMPTY;
-    if (!headers_is_name(field.name) || !headers_is_value(field.value)) {
+    bool is_name = field.id != HEADER_OTHER || headers_is_name(field.name);
+    if (!is_name || !headers_is_value(field.value)) {
         parser->fault = malformed(parser);
     } else if (!is_within_limits(parser, &field)) {
         parser->fault = too_large(parser);

@@ -7,6 +7,8 @@ static void grow(struct headers *headers, uint32_t capacity);
 static void append(struct headers *headers, enum header_id id, struct slice name,
                    struct slice value);
 static void refresh_present(struct headers *headers, enum header_id id);
+static bool may_hold_control(uint64_t eight);
+static bool is_visible(struct slice value);
 
 _Static_assert(HEADER_COUNT <= 64, "struct headers has one bit per known name");
 
@@ -233,6 +235,28 @@ bool headers_is_name(struct slice name) {
 }
 
 bool headers_is_value(struct slice value) {
+    size_t i = 0;
+    for (; i + sizeof(uint64_t) <= value.length; i += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, value.data + i, sizeof(eight));
+        if (may_hold_control(eight) && !is_visible(slice_of(value.data + i, sizeof(eight)))) {
+            return false;
+        }
+    }
+    return is_visible(slice_skip(value, i));
+}
+
+// Whether one of the eight bytes is below 0x20 or 0x7f; no carry hides one, though it may name its
+// neighbour too.
+static bool may_hold_control(uint64_t eight) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t delete = eight ^ ones * 0x7f;
+    uint64_t is_low = (eight - ones * 0x20) & ~eight;
+    uint64_t is_delete = (delete - ones) & ~delete;
+    return ((is_low | is_delete) & ones * 0x80) != 0;
+}
+
+static bool is_visible(struct slice value) {
     for (size_t i = 0; i < value.length; i++) {
         unsigned char c = (unsigned char)value.data[i];
         if ((c < ' ' && c != '\t') || c == 0x7f) {

@@ -192,6 +192,18 @@ static void test_syntax(void **state) {
     }
     assert_false(headers_is_name(SLICE("")));
     assert_true(headers_is_value(SLICE("")));
+    // Wherever it stands, and whatever stands beside it.
+    for (size_t length = 1; length <= 24; length++) {
+        for (size_t at = 0; at < length; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char text[24];
+                memset(text, at % 2 == 0 ? '\t' : (char)0x80, sizeof(text));
+                text[at] = (char)byte;
+                bool is_text = (byte >= ' ' || byte == '\t') && byte != 0x7f;
+                assert_int_equal(headers_is_value(slice_of(text, length)), is_text);
+            }
+        }
+    }
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
