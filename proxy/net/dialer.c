@@ -58,6 +58,7 @@ static void try_next(struct dialer *dialer);
 static int open_socket(int family);
 static int connect_now(int fd, const struct resolver_address *address);
 static int socket_error(int fd);
+static bool is_own_peer(int fd);
 static void start_attempt(struct dialer *dialer, int fd);
 static uint64_t attempt_ms(const struct dialer *dialer);
 static void on_writable(uv_poll_t *poll, int status, int events);
@@ -195,7 +196,22 @@ static int connect_now(int fd, const struct resolver_address *address) {
 static int socket_error(int fd) {
     int error = 0;
     socklen_t size = sizeof(error);
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        return errno;
+    }
+    return error == 0 && is_own_peer(fd) ? ECONNREFUSED : error;
+}
+
+// Where nobody listens on a port that the kernel also gives to those who connect, a socket may get
+// that port itself and meet itself (RFC 9293 section 3.5, simultaneous open).
+static bool is_own_peer(int fd) {
+    struct sockaddr_storage own = {0};
+    struct sockaddr_storage peer = {0};
+    socklen_t own_size = sizeof(own);
+    socklen_t peer_size = sizeof(peer);
+    return getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 &&
+           getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 && own.ss_family != AF_UNIX &&
+           own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
 }
 
 static void start_attempt(struct dialer *dialer, int fd) {

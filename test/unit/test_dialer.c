@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -141,18 +145,21 @@ static void test_connects_to_an_address(void **state) {
     close(listener);
 }
 
-static void test_localhost_is_both_families(void **state) {
+static void test_connects_to_an_address_of_ipv6(void **state) {
     (void)state;
     uint16_t port = 0;
     int listener = listen_at(AF_INET6, &port, 10);
     if (listener < 0) {
         skip();
     }
-    struct dialer_target target = {.host = "localhost", .port = port};
-    dial(&target, 1000);
-    run_until(1);
-    assert_int_equal(connected_count, 1);
-    assert_string_equal(conn_peer(connected)->text, "::1");
+    static const char *const hosts[] = {"localhost", "::1"};
+    for (int i = 0; i < 2; i++) {
+        struct dialer_target target = {.host = hosts[i], .port = port};
+        dial(&target, 1000);
+        run_until(i + 1);
+        assert_int_equal(connected_count, i + 1);
+        assert_string_equal(conn_peer(connected)->text, "::1");
+    }
     close(listener);
 }
 
@@ -168,6 +175,41 @@ static void test_refused(void **state) {
         assert_int_equal(fault, FAULT_ORIGIN_REFUSED);
     }
     close(bound);
+}
+
+// A network of our own where connecting gets the one port there is, which is where it connects to.
+static int meet_oneself(void) {
+    enum { PORT = 40004, SKIPPED = 77 };
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        return SKIPPED;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+    if (ioctl(fd, SIOCSIFFLAGS, &lo) != 0 || range == NULL ||
+        fprintf(range, "%d %d", PORT, PORT) < 0 || fclose(range) != 0) {
+        return SKIPPED;
+    }
+    setup(NULL);
+    struct dialer_target target = {.host = "127.0.0.1", .port = PORT};
+    dial(&target, 1000);
+    run_until(1);
+    return fault == FAULT_ORIGIN_REFUSED ? 0 : 1;
+}
+
+static void test_a_socket_that_met_itself_is_refused(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(meet_oneself());
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) { // no namespaces here
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_silent_address_times_out(void **state) {
@@ -405,8 +447,9 @@ static void test_cancel_in_any_state(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_connects_to_an_address, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_localhost_is_both_families, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connects_to_an_address_of_ipv6, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test(test_a_socket_that_met_itself_is_refused),
         cmocka_unit_test_setup_teardown(test_silent_address_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_address_leaves_time_for_the_next, setup,
                                         teardown),
