@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "h2_impl.h"
 
-enum { HEAD_BYTES = 9, ID_BYTES = 4, PRIORITY_BYTES = 5 };
+enum { HEAD_BYTES = 9, ID_BYTES = 4, PRIORITY_BYTES = 5, UNKNOWN_TYPE = 0xff };
 
 static size_t pass_through(size_t *left, struct slice bytes, struct slice *out_piece);
 static void make_even(uint8_t *head);
@@ -59,6 +59,10 @@ static void make_even(uint8_t *head) {
     if (head[3] == NGHTTP2_GOAWAY && head_need(head, HEAD_BYTES) > HEAD_BYTES) {
         head[HEAD_BYTES + ID_BYTES - 1] &= 0xfe;
     }
+}
+
+void h2_gate_hide(struct h2_gate *gate) {
+    gate->held[3] = UNKNOWN_TYPE;
 }
 
 // How many bytes must be there before the frame goes on; PRIORITY and GOAWAY with their first id.

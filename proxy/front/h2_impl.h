@@ -142,6 +142,7 @@ struct h2_session {
     uint64_t shutting_since_ms;
     bool has_preface; // the client's SETTINGS came
     bool has_goaway;  // the client sent GOAWAY
+    bool is_leaving;  // and the library does not know
     // PRIORITY_UPDATE for streams that are not there yet (RFC 9218 section 7.1), the last few.
     struct h2_early_priority early[8];
     unsigned early_next;
@@ -289,6 +290,9 @@ void h2_gate_init(struct h2_gate *gate);
 // *out_has_head says that it begins a frame; it may be empty, and lives until the next step.
 size_t h2_gate_step(struct h2_gate *gate, struct slice bytes, struct slice *out_piece,
                     struct h2_frame_head *out_head, bool *out_has_head);
+
+// The frame that was begun last, a GOAWAY, becomes one of a type that the library passes over.
+void h2_gate_hide(struct h2_gate *gate);
 
 // --- h2_memory.c ---
 // What the library gets its memory from; as long as the session lives.

@@ -15,7 +15,9 @@ enum {
     FRAME_HEAD_BYTES = 9,
     CONNECTION_WINDOW_BYTES = 1024 * 1024,
     SHUTDOWN_ROUND_MS = 1000, // for clients that do not answer PING
+    LEAVING_MS = 1000,        // for what a client asks behind its GOAWAY
     TICK_MS = 2500,           // how often stalled streams are looked for while there are any
+    LEAST_GOAWAY_BYTES = 8,
     MAX_SETTINGS = 32,
     // Of a response: beyond the largest head that an origin may be allowed, with our own fields.
     MAX_HEAD_BYTES = 2 * 1024 * 1024,
@@ -33,11 +35,13 @@ static bool gather(struct h2_session *session, struct buffer *output);
 static void reserve(const struct h2_session *session, struct buffer *output);
 static void arm_deadline(struct h2_session *session);
 static void close_when_done(struct h2_session *session);
+static uint64_t idle_limit(const struct h2_session *session);
 static void drain(struct front_session *base);
 static void finish_drain(struct h2_session *session);
 static void abort_session(struct front_session *base);
 static void close_now(struct h2_session *session, enum fault fault);
 static bool admit(struct h2_session *session, const struct h2_frame_head *head);
+static void note_leaving(struct h2_session *session, const struct h2_frame_head *head);
 static bool refuse_frame(struct h2_session *session, uint32_t error_code);
 static void feed(struct h2_session *session, struct slice piece);
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user);
@@ -140,6 +144,9 @@ static bool admit(struct h2_session *session, const struct h2_frame_head *head) 
         (head->stream_id == 0 || head->stream_id == head->depends_on)) {
         return refuse_frame(session, NGHTTP2_PROTOCOL_ERROR);
     }
+    if (head->type == NGHTTP2_GOAWAY) {
+        note_leaving(session, head);
+    }
     if (head->type != NGHTTP2_HEADERS && head->type != NGHTTP2_DATA) {
         return true;
     }
@@ -154,6 +161,20 @@ static bool admit(struct h2_session *session, const struct h2_frame_head *head) 
         return refuse_frame(session, NGHTTP2_STREAM_CLOSED);
     }
     unreachable();
+}
+
+// A client's GOAWAY forbids us to open streams, not itself (RFC 9113 section 6.8). The library would
+// read nothing behind it when no stream is open, so it does not get to know; what the client asked
+// for in the same moment is answered, and after a second without a stream we leave too.
+static void note_leaving(struct h2_session *session, const struct h2_frame_head *head) {
+    bool is_whole = head->stream_id == 0 && head->length >= LEAST_GOAWAY_BYTES;
+    if (is_whole && session->state == H2_SESSION_OPEN && list_is_empty(&session->streams)) {
+        h2_gate_hide(&session->gate);
+        session->has_goaway = true;
+        session->is_leaving = true;
+        session->idle_since_ms = loop_now(session->base.front->loop);
+        h2_session_set_deadline(session);
+    }
 }
 
 static bool refuse_frame(struct h2_session *session, uint32_t error_code) {
@@ -299,7 +320,6 @@ static void close_when_done(struct h2_session *session) {
 // --- deadlines -----------------------------------------------------------------------------------
 
 void h2_session_set_deadline(struct h2_session *session) {
-    const struct front_limits *limits = &session->base.front->limits;
     bool is_waiting = list_is_empty(&session->streams) && session->block_since_ms == 0 &&
                       session->state == H2_SESSION_OPEN;
     uint64_t now = loop_now(session->base.front->loop);
@@ -309,12 +329,20 @@ void h2_session_set_deadline(struct h2_session *session) {
         delay = round_ms < SHUTDOWN_ROUND_MS ? SHUTDOWN_ROUND_MS - round_ms : SHUTDOWN_ROUND_MS;
     } else if (is_waiting) {
         uint64_t idle_ms = now - session->idle_since_ms;
-        uint64_t limit = session->has_preface ? limits->idle_ms : limits->head_ms;
+        uint64_t limit = idle_limit(session);
         delay = limit > idle_ms ? limit - idle_ms : TICK_MS;
     }
     session->deadline_ms = now + delay;
     session->armed_ms = 0;
     arm_deadline(session);
+}
+
+static uint64_t idle_limit(const struct h2_session *session) {
+    const struct front_limits *limits = &session->base.front->limits;
+    if (!session->has_preface) {
+        return limits->head_ms;
+    }
+    return session->is_leaving && limits->idle_ms > LEAVING_MS ? LEAVING_MS : limits->idle_ms;
 }
 
 // A body that is held up may be due before.
@@ -357,7 +385,7 @@ static void on_deadline(void *user) {
     if (session->state == H2_SESSION_SHUTTING &&
         now - session->shutting_since_ms >= SHUTDOWN_ROUND_MS) {
         finish_drain(session);
-    } else if (is_late || idle_ms >= limits->idle_ms) {
+    } else if (is_late || (is_idle && idle_ms >= idle_limit(session))) {
         session->fault = is_late ? FAULT_CONN_TIMEOUT : FAULT_NONE;
         metrics_add(&session->base.front->loop->metrics, LIMITS, METRIC_LIMIT_REQUEST_TIME,
                     is_late);

@@ -206,6 +206,7 @@ static void record(struct conversation *conversation) {
     nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 6, NGHTTP2_NO_ERROR, NULL, 0);
     mark(conversation, peer);
     assert_int_equal(peer->handler.started, 9);
+    h2_peer_wait(peer, 1000);
     assert_true(h2_peer_is_closed(peer));
     buffer_append_slice(&conversation->bytes, buffer_peek(&peer->sent));
     h2_peer_destroy(peer);
@@ -316,6 +317,7 @@ static void test_pieces_of_every_size(void **state) {
             assert_int_equal(h2_peer_body(peer, id).length, 3000);
         }
         assert_int_equal(h2_peer_body(peer, 7).length, 3000);
+        h2_peer_wait(peer, 1000);
         assert_true(h2_peer_is_closed(peer));
         assert_text(&peer->handler.content, "some contentbegun");
         h2_peer_destroy(peer);
@@ -352,12 +354,30 @@ static void test_goaway_of_the_client(void **state) {
     h2_peer_destroy(peer);
 }
 
+// It had written them before it knew that it would leave.
+static void test_requests_behind_a_goaway_are_answered(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_peer();
+    nghttp2_submit_goaway(peer->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
+    h2_peer_turn(peer);
+    h2_peer_headers(peer, NGHTTP2_FLAG_END_STREAM, 1, "GET /1");
+    h2_peer_wait(peer, 900);
+    h2_peer_headers(peer, NGHTTP2_FLAG_END_STREAM, 3, "GET /2");
+    h2_peer_turn(peer);
+    assert_int_equal(peer->handler.started, 2);
+    assert_false(h2_peer_is_closed(peer));
+    h2_peer_wait(peer, 4000);
+    assert_true(h2_peer_is_closed(peer));
+    h2_peer_destroy(peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset_by_the_client),  cmocka_unit_test(test_reset_after_everything),
         cmocka_unit_test(test_cut_at_every_byte),    cmocka_unit_test(test_cut_while_answering),
         cmocka_unit_test(test_pieces_of_every_size), cmocka_unit_test(test_client_leaves),
         cmocka_unit_test(test_goaway_of_the_client),
+        cmocka_unit_test(test_requests_behind_a_goaway_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
