@@ -75,8 +75,6 @@ void conn_attach(struct conn *conn, const struct conn_events *events, void *user
 // The plaintext on its way out: append here, then conn_mark.
 struct buffer *conn_output(struct conn *conn);
 void conn_mark(struct conn *conn); // flush at the end of this turn
-// Append and mark.
-void conn_write(struct conn *conn, struct slice bytes);
 // What is written next leaves in small TLS records, as after a pause: its first bytes are of use
 // before the last have come over a slow path.
 void conn_hasten(struct conn *conn);
@@ -109,7 +107,6 @@ struct slice conn_server_name(const struct conn *conn); // SNI or ""
 bool conn_covers(const struct conn *conn, struct slice host);
 // False for a unix socket and where the kernel does not say. Asks the kernel.
 bool conn_measure_path(const struct conn *conn, struct conn_path *out_path);
-struct loop *conn_loop(const struct conn *conn);
 // Offer a TLS session ticket behind the output of the next flush: after the first response (once;
 // nothing happens for plain conns and TLS 1.2).
 void conn_offer_ticket(struct conn *conn);

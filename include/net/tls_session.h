@@ -59,7 +59,6 @@ void tls_session_end(struct tls_session *session, struct tls_span *out_cipher);
 struct slice tls_session_alpn(const struct tls_session *session); // "h2", "http/1.1" or ""
 bool tls_session_was_resumed(const struct tls_session *session);
 struct slice tls_session_server_name(const struct tls_session *session); // SNI or ""
-struct slice tls_session_version(const struct tls_session *session);     // "TLSv1.3"
 // Plaintext or ciphertext waits inside since a span was full: feed again, with nothing if need be.
 bool tls_session_has_more(const struct tls_session *session);
 // The peer asked for new keys again and again: TLS_FAILED, and no accident.

@@ -51,7 +51,6 @@ void push_assets_note(struct push_assets *assets, const struct request_head *req
                       const struct response_head *response, const struct clock *clock);
 // A page named it as a candidate: it stays longer. Does nothing when it is not known.
 void push_assets_want(struct push_assets *assets, struct slice authority, struct slice path);
-void push_assets_forget(struct push_assets *assets, struct slice authority, struct slice path);
 
 // NULL when unknown. Valid until the next change of the table.
 const struct push_asset *push_assets_find(const struct push_assets *assets, struct slice authority,

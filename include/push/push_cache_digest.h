@@ -70,8 +70,6 @@ enum push_cache_state {
     PUSH_CACHE_FRESH_VERSION,
 };
 
-const char *push_cache_digest_outcome_name(enum push_cache_digest_outcome outcome);
-
 // NULL when there is no such field.
 struct push_cache_digest *push_cache_digest_read(const struct headers *request,
                                                  struct arena *arena);

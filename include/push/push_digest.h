@@ -57,8 +57,6 @@ enum push_digest_outcome {
         PUSH_DIGEST_OUTCOME_COUNT
 };
 
-const char *push_digest_outcome_name(enum push_digest_outcome outcome);
-
 // From the configuration: 32 hexadecimal digits are the key, any other text is stretched to one.
 // False when the text is empty. All workers, and all hosts behind one name, share the key.
 bool push_digest_key_from_text(struct slice text, struct push_digest_key *out_key);

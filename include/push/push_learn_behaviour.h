@@ -43,9 +43,7 @@ enum push_learn_behaviour_reason {
 #define X(name, text) PUSH_LEARN_BEHAVIOUR_##name,
     PUSH_LEARN_BEHAVIOUR_LIST(X)
 #undef X
-        PUSH_LEARN_BEHAVIOUR_REASONS
 };
-const char *push_learn_behaviour_reason_name(enum push_learn_behaviour_reason reason);
 
 // `pages` 0: PUSH_LEARN_BEHAVIOUR_PAGES.
 struct push_learn_behaviour *push_learn_behaviour_create(uint32_t pages, uint64_t seed);

@@ -48,7 +48,6 @@ struct push_ledger_row *push_ledger_row(struct push_ledger *ledger, struct slice
                                         struct slice path);
 // By key, for what comes later; NULL when the row has left.
 struct push_ledger_row *push_ledger_find(struct push_ledger *ledger, uint64_t key);
-void push_ledger_forget(struct push_ledger *ledger);
 // What a resource weighed when it was last pushed; 0: not known.
 void push_ledger_weigh(struct push_ledger *ledger, struct slice authority, struct slice path,
                        uint64_t bytes);

@@ -23,7 +23,5 @@ enum push_policy {
 enum push_policy push_policy_read(const struct headers *request);
 // May a resource of this destination be promised? `as` in any case.
 bool push_policy_allows(enum push_policy policy, struct slice as);
-// As in the field, and as in Push-Policy of a response.
-const char *push_policy_name(enum push_policy policy);
 
 #endif

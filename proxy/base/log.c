@@ -84,7 +84,8 @@ struct log_sink *log_sink_create(int take_fd, size_t max_bytes) {
     pthread_mutex_init(&sink->lock, NULL);
     pthread_cond_init(&sink->wake, NULL);
     // Signals are for the main thread; a broken pipe is then only an error of write().
-    sigset_t all, before;
+    sigset_t all;
+    sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&sink->thread, NULL, run, sink);

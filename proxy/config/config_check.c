@@ -22,6 +22,7 @@ struct place {
 static section_check_fn check_root, check_listener, check_origin, check_limits;
 static section_check_fn check_route_push, check_route_hint, check_declared_hint;
 
+static bool check_file(const char *path, struct config_reason *out_reason);
 static bool check_state_file(const char *path, struct config_reason *out_reason);
 static int find_directory_error(struct slice directory);
 static bool say_file(const char *what, struct slice path, int error,
@@ -69,11 +70,12 @@ bool config_check_value(const struct config_option *option, const void *member,
         return true;
     }
     const char *path = *(char *const *)member;
-    return path == NULL || (option->kind == CONFIG_FILE ? config_check_file(path, out_reason)
+    return path == NULL || (option->kind == CONFIG_FILE ? check_file(path, out_reason)
                                                         : check_state_file(path, out_reason));
 }
 
-bool config_check_file(const char *path, struct config_reason *out_reason) {
+// Is there such a file, and may we read it?
+static bool check_file(const char *path, struct config_reason *out_reason) {
     struct stat status;
     int error = 0;
     if (stat(path, &status) != 0 || access(path, R_OK) != 0) {
@@ -95,7 +97,7 @@ static bool check_state_file(const char *path, struct config_reason *out_reason)
         return config_reason_set(out_reason, "'%.*s' is not an ordinary file",
                                  SLICE_ARGS(config_reason_word(whole)));
     }
-    if (error == 0 && !config_check_file(path, out_reason)) {
+    if (error == 0 && !check_file(path, out_reason)) {
         return false;
     }
     int directory_error = find_directory_error(directory);

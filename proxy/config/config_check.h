@@ -14,7 +14,5 @@ void config_check_section(struct config_reader *reader, const struct config_scop
 // What only the machine can say about a value that reads well: is its file there?
 bool config_check_value(const struct config_option *option, const void *member,
                         struct config_reason *out_reason);
-// Is there such a file, and may we read it?
-bool config_check_file(const char *path, struct config_reason *out_reason);
 
 #endif

@@ -253,11 +253,6 @@ struct buffer *conn_output(struct conn *conn) {
     return &conn->output;
 }
 
-void conn_write(struct conn *conn, struct slice bytes) {
-    buffer_append_slice(&conn->output, bytes);
-    conn_mark(conn);
-}
-
 void conn_mark(struct conn *conn) {
     conn->is_marked = true;
     note_fullness(conn);
@@ -441,8 +436,4 @@ bool conn_covers(const struct conn *conn, struct slice host) {
 
 bool conn_measure_path(const struct conn *conn, struct conn_path *out_path) {
     return conn->state == CONN_OPEN && conn_path_of_socket(wire_fd(&conn->wire), out_path);
-}
-
-struct loop *conn_loop(const struct conn *conn) {
-    return conn->wire.loop;
 }

@@ -285,10 +285,6 @@ struct slice tls_session_server_name(const struct tls_session *session) {
     return session->server_name != NULL ? slice_of_text(session->server_name) : SLICE_EMPTY;
 }
 
-struct slice tls_session_version(const struct tls_session *session) {
-    return slice_of_text(SSL_get_version(session->ssl));
-}
-
 bool tls_session_is_flooded(const struct tls_session *session) {
     return session->key_updates > MOST_KEY_UPDATES;
 }

@@ -155,13 +155,6 @@ void push_assets_want(struct push_assets *assets, struct slice authority, struct
     }
 }
 
-void push_assets_forget(struct push_assets *assets, struct slice authority, struct slice path) {
-    struct entry **place = find(assets, key_of(assets, authority, path));
-    if (*place != NULL) {
-        remove_entry(assets, place);
-    }
-}
-
 const struct push_asset *push_assets_find(const struct push_assets *assets, struct slice authority,
                                           struct slice path) {
     uint64_t key = key_of(assets, authority, path);

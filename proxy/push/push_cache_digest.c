@@ -4,7 +4,6 @@
 #include <endian.h>
 
 #include "base/base64.h"
-#include "base/ensure.h"
 #include "push/push_golomb.h"
 
 enum { LOG_BITS = 5 };
@@ -37,17 +36,6 @@ static enum push_cache_state judge_set(const struct push_cache_set *set, struct 
 static bool has_member(const struct push_cache_set *set, uint64_t hash);
 static uint64_t hash_for(struct hashes *hashes, bool with_validator);
 static struct slice etag_of(const struct push_asset *asset);
-
-static const char *const outcome_names[PUSH_CACHE_DIGEST_OUTCOME_COUNT] = {
-#define X(name, text) [PUSH_CACHE_DIGEST_##name] = (text),
-    PUSH_CACHE_DIGEST_OUTCOME_LIST(X)
-#undef X
-};
-
-const char *push_cache_digest_outcome_name(enum push_cache_digest_outcome outcome) {
-    ensure((unsigned)outcome < PUSH_CACHE_DIGEST_OUTCOME_COUNT);
-    return outcome_names[outcome];
-}
 
 // --- reading ----------------------------------------------------------------------------------
 

@@ -43,17 +43,6 @@ static void make_room_among_young(struct push_digest *digest);
 static void drop_one(struct push_digest *digest, uint32_t near);
 static uint64_t sign(const struct push_digest_key *key, struct slice body);
 
-static const char *const outcome_names[PUSH_DIGEST_OUTCOME_COUNT] = {
-#define X(name, text) [PUSH_DIGEST_##name] = (text),
-    PUSH_DIGEST_OUTCOME_LIST(X)
-#undef X
-};
-
-const char *push_digest_outcome_name(enum push_digest_outcome outcome) {
-    ensure((unsigned)outcome < PUSH_DIGEST_OUTCOME_COUNT);
-    return outcome_names[outcome];
-}
-
 // --- the key ----------------------------------------------------------------------------------
 
 bool push_digest_key_from_text(struct slice text, struct push_digest_key *out_key) {

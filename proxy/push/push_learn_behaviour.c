@@ -61,15 +61,6 @@ static enum push_learn_behaviour_reason mark(struct push_learn_visit *visit,
 static void view(const struct push_learn_habit *habit, uint64_t now_ms,
                  struct push_learn_behaviour_view *out_view);
 
-const char *push_learn_behaviour_reason_name(enum push_learn_behaviour_reason reason) {
-    static const char *const names[PUSH_LEARN_BEHAVIOUR_REASONS] = {
-#define X(name, text) text,
-        PUSH_LEARN_BEHAVIOUR_LIST(X)
-#undef X
-    };
-    return names[reason];
-}
-
 struct push_learn_behaviour *push_learn_behaviour_create(uint32_t pages, uint64_t seed) {
     struct push_learn_behaviour *behaviour = alloc_new(struct push_learn_behaviour);
     behaviour->seed = seed;

@@ -41,18 +41,13 @@ struct push_ledger *push_ledger_create(uint64_t seed) {
 }
 
 void push_ledger_destroy(struct push_ledger *ledger) {
-    if (ledger != NULL) {
-        push_ledger_forget(ledger);
-        free(ledger);
+    if (ledger == NULL) {
+        return;
     }
-}
-
-void push_ledger_forget(struct push_ledger *ledger) {
     LIST_EACH(&ledger->used, link) {
-        struct entry *entry = LIST_ENTRY(link, struct entry, link);
-        unlink_entry(ledger, entry);
-        free(entry);
+        free(LIST_ENTRY(link, struct entry, link));
     }
+    free(ledger);
 }
 
 // --- rows ---------------------------------------------------------------------------------------

@@ -40,11 +40,6 @@ bool push_policy_allows(enum push_policy policy, struct slice as) {
     unreachable();
 }
 
-const char *push_policy_name(enum push_policy policy) {
-    ensure((unsigned)policy < sizeof(names) / sizeof(names[0]));
-    return names[policy];
-}
-
 // Without parameters, which say nothing that is known.
 static enum push_policy policy_of(struct slice value) {
     value = slice_trim(slice_first(value, slice_find(value, ';')));

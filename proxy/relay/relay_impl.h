@@ -101,8 +101,6 @@ void relay_hint_drop(struct relay_exchange *r);
 // Before the plan's promises are made; so many of them were.
 void relay_ledger_note_plan(struct relay_exchange *r, const struct push_plan *plan);
 void relay_ledger_note_promises(struct relay_exchange *r, unsigned made);
-// This page's row; NULL when it has none, or none any more.
-struct push_ledger_row *relay_ledger_row(const struct relay_exchange *r);
 // A 103 leaves: our own, with so many elements, or the origin's.
 void relay_ledger_note_hints(struct relay_exchange *r, unsigned elements);
 void relay_ledger_note_passed(struct relay_exchange *r);

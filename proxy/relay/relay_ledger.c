@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay_impl.h"
 
+static struct push_ledger_row *row_of(const struct relay_exchange *r);
 static enum metric_push push_result(enum fault fault);
 static void remember(struct relay_client *client, const struct exchange *x, uint64_t ledger_key);
 
@@ -28,7 +29,7 @@ void relay_ledger_note_plan(struct relay_exchange *r, const struct push_plan *pl
 }
 
 void relay_ledger_note_promises(struct relay_exchange *r, unsigned made) {
-    struct push_ledger_row *row = relay_ledger_row(r);
+    struct push_ledger_row *row = row_of(r);
     if (row != NULL) {
         row->promised += made;
     }
@@ -37,12 +38,13 @@ void relay_ledger_note_promises(struct relay_exchange *r, unsigned made) {
     }
 }
 
-struct push_ledger_row *relay_ledger_row(const struct relay_exchange *r) {
+// This page's row; NULL when it has none, or none any more.
+static struct push_ledger_row *row_of(const struct relay_exchange *r) {
     return r->ledger_key != 0 ? push_ledger_find(r->relay->memory->ledger, r->ledger_key) : NULL;
 }
 
 void relay_ledger_note_hints(struct relay_exchange *r, unsigned elements) {
-    struct push_ledger_row *row = relay_ledger_row(r);
+    struct push_ledger_row *row = row_of(r);
     metrics_add(r->relay->memory->metrics, HINTS, METRIC_HINT_OWN, 1);
     if (row != NULL) {
         row->hinted += elements;
@@ -50,7 +52,7 @@ void relay_ledger_note_hints(struct relay_exchange *r, unsigned elements) {
 }
 
 void relay_ledger_note_passed(struct relay_exchange *r) {
-    struct push_ledger_row *row = relay_ledger_row(r);
+    struct push_ledger_row *row = row_of(r);
     metrics_add(r->relay->memory->metrics, HINTS, METRIC_HINT_ORIGIN, 1);
     if (row != NULL) {
         row->passed++;
@@ -71,7 +73,7 @@ void relay_ledger_note_head(struct relay_exchange *r) {
     }
     uint64_t lead_ms = exchange_now(r->exchange) - r->early_ms;
     metrics_observe_ms(metrics, LEAD, lead_ms);
-    struct push_ledger_row *row = relay_ledger_row(r);
+    struct push_ledger_row *row = row_of(r);
     if (row != NULL) {
         row->early++;
         row->lead_ms += lead_ms;
@@ -90,7 +92,7 @@ void relay_ledger_open_push(struct relay_exchange *r) {
 void relay_ledger_note_push_end(struct relay_exchange *r, enum fault fault) {
     const struct exchange *x = r->exchange;
     struct push_memory *memory = r->relay->memory;
-    struct push_ledger_row *row = relay_ledger_row(r);
+    struct push_ledger_row *row = row_of(r);
     struct push_ledger_row nowhere = {0}; // the page's row has left
     row = row != NULL ? row : &nowhere;
     enum metric_push result = push_result(fault);

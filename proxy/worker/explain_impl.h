@@ -67,7 +67,5 @@ bool explain_client_read(const char *client, struct headers *out_headers, bool *
 
 // --- explain_print.c ----------------------------------------------------------------------------
 void explain_print(const struct explanation *explanation, FILE *out);
-// Bytes of strangers: what is not printable ASCII is escaped.
-void explain_print_text(struct slice text, FILE *out);
 
 #endif

@@ -91,6 +91,7 @@ static void print_sent(const struct explain_step *step, FILE *out);
 static struct slice shorten(const struct explanation *explanation, struct slice target);
 static void print_candidates(const struct explanation *explanation, FILE *out);
 static void print_learning(const struct explanation *explanation, FILE *out);
+static void print_text(struct slice text, FILE *out);
 
 void explain_print(const struct explanation *explanation, FILE *out) {
     print_question(explanation, out);
@@ -111,7 +112,7 @@ static void print_question(const struct explanation *explanation, FILE *out) {
     const struct url *page = &explanation->page;
     fprintf(out, "request   %.*s://%.*s%.*s  as ", SLICE_ARGS(page->scheme),
             SLICE_ARGS(page->authority), SLICE_ARGS(page->path));
-    explain_print_text(explanation->client_name, out);
+    print_text(explanation->client_name, out);
     fprintf(out, "\nroute     host=%s path=%s -> origin %s ",
             route->host[0] != '\0' ? route->host : "*", route->path, origin->name);
     bool is_v6 = origin->kind == CONFIG_ORIGIN_TCP && strchr(origin->host, ':') != NULL;
@@ -162,7 +163,7 @@ static void print_known(const struct explanation *explanation, FILE *out) {
     } else {
         fputs("nothing learned yet (", out);
     }
-    explain_print_text(explanation->state, out);
+    print_text(explanation->state, out);
     fputs(")\n", out);
 }
 
@@ -248,7 +249,7 @@ static void print_row(const struct explanation *explanation, const struct explai
     const struct push_row *row = &step->row;
     struct slice target = shorten(explanation, row->target);
     fprintf(out, "  %-12s  ", push_plan_reason_name(row->reason));
-    explain_print_text(target, out);
+    print_text(target, out);
     for (size_t i = target.length; i < width; i++) {
         fputc(' ', out);
     }
@@ -273,7 +274,7 @@ static void print_sent(const struct explain_step *step, FILE *out) {
     } else {
         fputs("            ", out);
     }
-    explain_print_text(step->text, out);
+    print_text(step->text, out);
     fputc('\n', out);
 }
 
@@ -324,7 +325,8 @@ static void print_learning(const struct explanation *explanation, FILE *out) {
                 : "");
 }
 
-void explain_print_text(struct slice text, FILE *out) {
+// Bytes of strangers: what is not printable ASCII is escaped.
+static void print_text(struct slice text, FILE *out) {
     for (size_t i = 0; i < text.length; i++) {
         unsigned char byte = (unsigned char)text.data[i];
         if (byte >= 0x20 && byte <= 0x7e) {

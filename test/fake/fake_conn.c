@@ -289,11 +289,6 @@ void conn_mark(struct conn *conn) {
     }
 }
 
-void conn_write(struct conn *conn, struct slice bytes) {
-    buffer_append_slice(&conn->output, bytes);
-    conn_mark(conn);
-}
-
 void conn_hasten(struct conn *conn) {
     conn->is_hastened = true;
 }
@@ -462,8 +457,4 @@ bool conn_covers(const struct conn *conn, struct slice host) {
         rest = slice_skip(rest, blank + 1);
     }
     return false;
-}
-
-struct loop *conn_loop(const struct conn *conn) {
-    return conn->loop;
 }

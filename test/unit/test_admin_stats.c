@@ -200,12 +200,41 @@ static void test_most_visited_pages(void **state) {
     close_scene(&s);
 }
 
+static void test_pages_visited_as_often_stand_in_one_order(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t key;
+        int64_t seen_s;
+        const char *name;
+    } pages[] = {{3, 40, "[2]"}, {1, 50, "[1]"}, {9, 60, "[0]"}, {7, 40, "[3]"}};
+    enum { PAGES = sizeof(pages) / sizeof(pages[0]) };
+    for (size_t first = 0; first < PAGES; first++) { // whichever came first
+        struct scene s;
+        open_scene(&s);
+        for (size_t i = 0; i < PAGES; i++) {
+            size_t k = (first + i) % PAGES;
+            struct push_ledger_row row = make_row(pages[k].key, pages[k].name, 5);
+            row.seen_s = pages[k].seen_s;
+            push_ledger_merge(&s.rows, bytes_of(&row));
+        }
+        const char *text = written(&s);
+        for (size_t i = 0; i < PAGES; i++) {
+            char name[16];
+            snprintf(name, sizeof(name), "\"[%zu]\"", i);
+            text = strstr(text, name);
+            assert_non_null(text);
+        }
+        close_scene(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_process),
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_most_visited_pages),
+        cmocka_unit_test(test_pages_visited_as_often_stand_in_one_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

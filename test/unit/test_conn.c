@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "net/conn.h"
 #include "net/tls_context.h"
+#include "net/tls_session.h"
 
 enum action { NOTHING, CLOSE, ABORT, PAUSE };
 
@@ -256,6 +257,11 @@ static void peer_resets(struct scene *scene) {
     scene->peer = -1;
 }
 
+static void write_bytes(struct conn *conn, struct slice bytes) {
+    buffer_append_slice(conn_output(conn), bytes);
+    conn_mark(conn);
+}
+
 static void assert_got(struct scene *scene, const char *text) {
     assert_int_equal(buffer_length(&scene->got), strlen(text));
     assert_memory_equal(buffer_peek(&scene->got).data, text, strlen(text));
@@ -285,8 +291,8 @@ static void test_one_write_for_a_turn(void **state) {
     struct scene scene;
     scene_open(&scene, PACKETS, &quiet_events);
     turn(&scene);
-    conn_write(scene.conn, SLICE("one "));
-    conn_write(scene.conn, SLICE("two "));
+    write_bytes(scene.conn, SLICE("one "));
+    write_bytes(scene.conn, SLICE("two "));
     buffer_append_slice(conn_output(scene.conn), SLICE("three"));
     char data[64];
     assert_int_equal(read(scene.peer, data, sizeof(data)), -1);
@@ -541,7 +547,7 @@ static void test_eof_leaves_our_side_open(void **state) {
     run_until(&scene, "eof");
     turns(&scene, 3);
     assert_string_equal(scene.story, "ready bytes eof ");
-    conn_write(scene.conn, SLICE("answer"));
+    write_bytes(scene.conn, SLICE("answer"));
     conn_close(scene.conn);
     run_until_end(&scene);
     assert_int_equal(scene.fault, FAULT_NONE);
@@ -651,14 +657,14 @@ static void test_abort_resets(void **state) {
     struct scene scene;
     scene_open(&scene, TCP, &quiet_events);
     turn(&scene);
-    conn_write(scene.conn, SLICE("never leaves"));
+    write_bytes(scene.conn, SLICE("never leaves"));
     scene.is_inside = true;
     conn_abort(scene.conn, FAULT_CONN_TIMEOUT);
     conn_abort(scene.conn, FAULT_NONE);
     conn_close(scene.conn);
     conn_pause(scene.conn);
     conn_resume(scene.conn);
-    conn_write(scene.conn, SLICE("nor this"));
+    write_bytes(scene.conn, SLICE("nor this"));
     conn_set_deadline(scene.conn, 1);
     scene.is_inside = false;
     run_until_end(&scene);
@@ -785,7 +791,7 @@ static void test_last_words_of_a_peer_that_does_not_listen(void **state) {
         close(scene.peer);
         scene.peer = -1;
         for (int i = 0; i < 20 && scene.end_count == 0; i++) {
-            conn_write(scene.conn, SLICE("a long upload"));
+            write_bytes(scene.conn, SLICE("a long upload"));
             turns(&scene, 2);
         }
         assert_got(&scene, "413 early answer");
@@ -805,7 +811,7 @@ static void test_paused_writer_hears_of_the_reset(void **state) {
     peer_resets(&scene);
     turns(&scene, 3);
     assert_int_equal(scene.end_count, 0);
-    conn_write(scene.conn, SLICE("hello"));
+    write_bytes(scene.conn, SLICE("hello"));
     run_until_end(&scene);
     assert_string_equal(scene.story, "ready conn_reset ");
     scene_close(&scene);
@@ -826,7 +832,7 @@ static void test_unread_bytes_when_writing_is_over(void **state) {
         turns(&scene, 3);
         peer_resets(&scene);
         turns(&scene, 3);
-        conn_write(scene.conn, SLICE("hello"));
+        write_bytes(scene.conn, SLICE("hello"));
         turns(&scene, 10);
         assert_int_equal(scene.end_count, must_answer);
         if (!must_answer) {
@@ -847,7 +853,7 @@ static void test_tls_carries_bytes_both_ways(void **state) {
     client_open(&client, &scene, TLS);
     SSL_set_alpn_protos(client.ssl, (const unsigned char *)"\x02h2", 3);
     SSL_set_tlsext_host_name(client.ssl, "LocalHost");
-    conn_write(scene.conn, SLICE("written before it was ready"));
+    write_bytes(scene.conn, SLICE("written before it was ready"));
     client_shakes_hands(&client, &scene);
     assert_string_equal(scene.story, "ready:h2 ");
     assert_true(conn_is_tls(scene.conn));
@@ -860,7 +866,7 @@ static void test_tls_carries_bytes_both_ways(void **state) {
     assert_int_equal(client_writes(&client, "hello", 5), 5);
     run_until(&scene, "bytes");
     assert_got(&scene, "hello");
-    conn_write(scene.conn, SLICE("world"));
+    write_bytes(scene.conn, SLICE("world"));
     conn_offer_ticket(scene.conn);
     turns(&scene, 3);
     assert_int_equal(client_reads(&client, data, sizeof(data)), 5);
@@ -870,7 +876,7 @@ static void test_tls_carries_bytes_both_ways(void **state) {
     SSL_SESSION_free(session);
     SSL_shutdown(client.ssl);
     run_until(&scene, "eof");
-    conn_write(scene.conn, SLICE("bye"));
+    write_bytes(scene.conn, SLICE("bye"));
     conn_close(scene.conn);
     run_until_end(&scene);
     assert_int_equal(client_reads(&client, data, sizeof(data)), 3);
@@ -912,6 +918,41 @@ static void test_tls_takes_a_long_upload(void **state) {
 }
 
 // Bytes that come in one packet with the end of the handshake, close_notify behind them.
+// The length of the next TLS record that comes.
+static size_t next_record(struct scene *scene, const struct client *client) {
+    unsigned char head[5];
+    for (int i = 0; recv(client->fd, head, sizeof(head), MSG_PEEK) != sizeof(head); i++) {
+        assert_true(i < 1000);
+        turns(scene, 1);
+    }
+    return (size_t)head[3] << 8 | head[4];
+}
+
+// After the first bytes records are large; what is awaited leaves in small ones again.
+static void test_tls_hastened_output_leaves_in_small_records(void **state) {
+    (void)state;
+    struct scene scene;
+    struct client client;
+    scene_open(&scene, TLS, &quiet_events);
+    client_open(&client, &scene, TLS);
+    client_shakes_hands(&client, &scene);
+    write_letters(scene.conn, 0, TLS_EARLY_BYTES);
+    for (size_t at = 0; at < TLS_EARLY_BYTES; at = client_checks(&client, at)) {
+        turns(&scene, 1);
+    }
+    write_letters(scene.conn, TLS_EARLY_BYTES, 16000);
+    assert_true(next_record(&scene, &client) > 16000);
+    while (conn_unsent(scene.conn) > 0) {
+        turns(&scene, 1);
+    }
+    client_checks(&client, TLS_EARLY_BYTES);
+    conn_hasten(scene.conn);
+    write_letters(scene.conn, 0, 16000);
+    assert_in_range(next_record(&scene, &client), 1, TLS_EARLY_RECORD_BYTES + 100);
+    client_close(&client);
+    scene_close(&scene);
+}
+
 static void test_tls_paused_in_ready_keeps_what_came_along(void **state) {
     (void)state;
     struct scene scene;
@@ -1069,6 +1110,7 @@ int main(void) {
         cmocka_unit_test(test_unread_bytes_when_writing_is_over),
         cmocka_unit_test(test_tls_carries_bytes_both_ways),
         cmocka_unit_test(test_tls_takes_a_long_upload),
+        cmocka_unit_test(test_tls_hastened_output_leaves_in_small_records),
         cmocka_unit_test(test_tls_paused_in_ready_keeps_what_came_along),
         cmocka_unit_test(test_tls_without_close_notify_is_an_end_too),
         cmocka_unit_test(test_tls_garbage),

@@ -144,6 +144,19 @@ static void test_other_host_over_tls(void **state) {
     h2_peer_destroy(peer);
 }
 
+// A client can't make the origin believe that it came without TLS.
+static void test_the_scheme_is_what_it_came_by(void **state) {
+    (void)state;
+    struct h2_peer *peer = h2_peer_create();
+    peer->conn = fake_conn_create(&peer->loop);
+    fake_conn_set_tls(peer->conn, "h2", "b.example");
+    h2_peer_attach(peer, NULL, 0);
+    h2_peer_request(peer, ":method: GET\n:scheme: http\n:authority: b.example\n:path: /");
+    assert_log(peer, "HEADERS 1 200\nDATA 1 5 end\n");
+    assert_record(peer, "start GET https b.example/\nclosed none\n");
+    h2_peer_destroy(peer);
+}
+
 // --- trailers and interim responses --------------------------------------------------------------
 
 static void test_request_trailers(void **state) {
@@ -311,6 +324,7 @@ int main(void) {
         cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_no_authority_no_service),
         cmocka_unit_test(test_other_host_over_tls),
+        cmocka_unit_test(test_the_scheme_is_what_it_came_by),
         cmocka_unit_test(test_request_trailers),
         cmocka_unit_test(test_response_trailers),
         cmocka_unit_test(test_interim),

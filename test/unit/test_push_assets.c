@@ -176,8 +176,8 @@ static void test_other_methods_and_places(void **state) {
     response.status = 404;
     push_assets_note(assets, &request, &response, &noon);
     assert_non_null(find(assets, "/a"));
-    push_assets_forget(assets, site, SLICE("/b"));
-    push_assets_forget(assets, site, SLICE("/a"));
+    note(assets, "/b", 404, "");
+    note(assets, "/a", 404, "");
     assert_null(find(assets, "/a"));
     push_assets_want(assets, site, SLICE("/a"));
     assert_int_equal(push_assets_count(assets), 0);
@@ -285,14 +285,10 @@ static void test_random_walk(void **state) {
         const char *path = number_path("r", (random >> 8) % 7000);
         switch (random >> 29) {
         case 0:
-            push_assets_forget(assets, site, slice_of_text(path));
-            assert_null(find(assets, path));
-            break;
         case 1:
-        case 2:
             push_assets_want(assets, site, slice_of_text(path));
             break;
-        case 3:
+        case 2:
             note(assets, path, 404, "");
             assert_null(find(assets, path));
             break;

@@ -9,6 +9,12 @@
 #include "push/push_cache_digest.h"
 #include "push/push_golomb.h"
 
+static const char *const outcome_names[] = {
+#define X(name, text) [PUSH_CACHE_DIGEST_##name] = (text),
+    PUSH_CACHE_DIGEST_OUTCOME_LIST(X)
+#undef X
+};
+
 static unsigned hash_count;
 
 static void sha256(const void *bytes, size_t length, unsigned char out_hash[32]) {
@@ -166,7 +172,7 @@ static const char *last_outcome(const struct push_cache_digest *digest) {
     const char *name = "";
     for (unsigned i = 0; i < PUSH_CACHE_DIGEST_OUTCOME_COUNT; i++) {
         if (digest->outcomes[i] > 0) {
-            name = push_cache_digest_outcome_name((enum push_cache_digest_outcome)i);
+            name = outcome_names[i];
         }
     }
     return name;

@@ -5,6 +5,12 @@
 
 #include "push/push_cookie.h"
 
+static const char *const outcome_names[] = {
+#define X(name, text) [PUSH_DIGEST_##name] = (text),
+    PUSH_DIGEST_OUTCOME_LIST(X)
+#undef X
+};
+
 static const struct slice name = {"outrider-digest", 15};
 static struct push_digest_key key, other_key;
 
@@ -153,8 +159,8 @@ static void test_read(void **state) {
         push_scene_add_fields(&headers, fill_in(readings[i].fields, arena).data);
         struct push_digest digest;
         enum push_digest_outcome outcome = push_cookie_read(&headers, name, &key, &digest);
-        push_scene_expect(readings[i].fields, "outcome",
-                          slice_of_text(push_digest_outcome_name(outcome)), readings[i].outcome);
+        push_scene_expect(readings[i].fields, "outcome", slice_of_text(outcome_names[outcome]),
+                          readings[i].outcome);
         assert_int_equal(digest.count, readings[i].members);
         arena_destroy(arena);
     }

@@ -156,23 +156,6 @@ static void test_many_pass_through(void **state) {
     push_ledger_destroy(ledger);
 }
 
-static void test_forget(void **state) {
-    (void)state;
-    struct push_ledger *ledger = push_ledger_create(7);
-    uint64_t key = 0;
-    for (unsigned i = 0; i < PUSH_LEDGER_PAGES + 10; i++) {
-        key = row_number(ledger, i)->key;
-    }
-    push_ledger_forget(ledger);
-    assert_int_equal(count_rows(ledger), 0);
-    assert_null(push_ledger_find(ledger, key));
-    for (unsigned i = 0; i < PUSH_LEDGER_PAGES; i++) {
-        row_number(ledger, i);
-    }
-    assert_int_equal(count_rows(ledger), PUSH_LEDGER_PAGES);
-    push_ledger_destroy(ledger);
-}
-
 // --- copies of several workers ------------------------------------------------------------------
 
 static void fill(struct push_ledger_row *row, unsigned times) {
@@ -297,7 +280,6 @@ int main(void) {
         cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_the_least_recently_asked_for_makes_room),
         cmocka_unit_test(test_many_pass_through),
-        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_rows_of_two_workers_are_added_up),
         cmocka_unit_test(test_cut_rows),
         cmocka_unit_test(test_weights),

@@ -35,9 +35,10 @@ static void test_read(void **state) {
         struct headers headers;
         headers_init(&headers, arena);
         push_scene_add_fields(&headers, rows[i].fields);
-        push_scene_expect(rows[i].fields, "policy",
-                          slice_of_text(push_policy_name(push_policy_read(&headers))),
-                          push_policy_name(rows[i].wanted));
+        enum push_policy got = push_policy_read(&headers);
+        if (got != rows[i].wanted) {
+            fail_msg("%s: %d, wanted %d", rows[i].fields, got, rows[i].wanted);
+        }
         arena_destroy(arena);
     }
 }
@@ -60,8 +61,7 @@ static void test_allows(void **state) {
             struct slice as = slice_of_text(destinations[i].as);
             bool got = push_policy_allows((enum push_policy)policy, as);
             if (got != destinations[i].wanted[policy]) {
-                fail_msg("%s: %s: %d", push_policy_name((enum push_policy)policy),
-                         destinations[i].as, got);
+                fail_msg("policy %u: %s: %d", policy, destinations[i].as, got);
             }
         }
     }
