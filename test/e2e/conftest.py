@@ -43,6 +43,7 @@ ADMIN = re.compile(r" (admin|probes) url=http://(?:\[[^\]]*\]|[^:\s]+):(\d+)/")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): another time limit than 60 s for this test")
+    config.addinivalue_line("markers", "short: of suite attack, and in the default run too")
 
 
 @pytest.hookimpl(hookwrapper=True)

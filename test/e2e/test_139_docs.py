@@ -12,7 +12,8 @@ import tools
 
 ROOT = pathlib.Path(os.environ["OUTRIDER_ROOT"])
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-PAGES = [*DOCS, ROOT / "proxy/README.md"]
+SECURITY = ROOT / "SECURITY.md"
+PAGES = [*DOCS, ROOT / "proxy/README.md", SECURITY]
 TROUBLE = ROOT / "docs/troubleshooting.md"
 REFERENCE = ROOT / "config/outrider.yaml"
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -326,3 +327,68 @@ def test_every_page_is_reached_from_the_door():
     text = (ROOT / "README.md").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert f"(docs/{page.name})" in text, page.name
+
+
+# --- SECURITY.md
+
+
+def security_rows(heading):
+    """Cells of the rows of the first table below the heading."""
+    section = SECURITY.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
+
+
+def texts_of_tests():
+    """Everything in which a test may stand, or the number of a record."""
+    folders = [ROOT / "test/e2e", ROOT / "test/data/translation", ROOT / "test/fuzz"]
+    paths = [path for folder in folders for path in folder.glob("*.*") if path.is_file()]
+    return "\n".join(path.read_text() for path in paths if path.suffix in (".py", ".yaml", ".c"))
+
+
+RECORD = re.compile(r"CVE-\d{4}-\d{4,}")
+
+
+def test_security_names_tests_that_exist():
+    """Each class of attack has a test, and each test that is named is there."""
+    sources = texts_of_tests()
+    there = set(re.findall(r"^def (test_\w+)", sources, re.M))
+    rows = security_rows("Attacks and the tests that cover them")
+    assert len(rows) >= 30
+    for row in rows:
+        assert len(row) == 4, row
+        named = re.findall(r"`(test_\w+)`", row[3])
+        assert named, f"no test for {row[0]}"
+        assert set(named) <= there, set(named) - there
+
+
+def test_security_records_stand_in_their_tests():
+    """As CVE-2023-44487, or cve_2023_44487 in a test's name."""
+    texts = texts_of_tests()
+    known = {name.upper().replace("_", "-") for name in re.findall(r"cve_\d{4}_\d{4,}", texts)}
+    known |= set(RECORD.findall(texts))
+    elsewhere = {"CVE-2026-55204"}  # no memory: outrider ends, and test_720_memory is about the time before
+    for row in security_rows("Attacks and the tests that cover them"):
+        missing = set(RECORD.findall(row[1])) - known - elsewhere
+        assert not missing, f"no test names {missing}"
+    named = set(RECORD.findall(SECURITY.read_text()))
+    assert known <= named, f"tested, but not in the table: {known - named}"
+
+
+def test_security_defaults_are_those_of_the_reference():
+    tree, _ = reference()
+    labels = {label for _, label, _ in listed("base/metrics.h", "METRIC_LIMIT_LIST")}
+    rows = security_rows("Defaults and why")
+    assert len(rows) > 20
+    for option, default, why, limit in rows:
+        section, name = option.strip("`").split(".")
+        values = tree[section]["app"] if section == "origins" else tree[section]
+        assert str(values[name]) == default, option
+        assert why and limit.strip("`") in {*labels, "-"}, option
+
+
+def test_security_prints_what_an_attacker_pays():
+    """The tables of scripts/abuse-cost."""
+    text = SECURITY.read_text()
+    assert "| honest requests, HTTP/2, over one connection |" in text
+    assert "| idle connection, HTTP/2 over TLS |" in text

@@ -11,6 +11,8 @@ import pytest
 
 import attacks
 import besieged
+from test_200_tls import ask_h1, client_context, two_certificates
+from test_200_tls import connect as tls_connect
 
 siege = besieged.fixture()
 
@@ -42,8 +44,10 @@ def connect(port, host="127.0.0.1"):
 # --- TLS -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.short
 def test_handshake_flood(siege):
-    """Whole handshakes, and the connection is left. Others share the processor."""
+    """Whole handshakes, and the connection is left. Others share the processor, and nothing is kept of
+    sessions (CVE-2024-2511)."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -58,6 +62,7 @@ def test_handshake_flood(siege):
     seen.expect()
 
 
+@pytest.mark.short
 def test_client_hello_flood(siege):
     """The one message that is cheap to send and dear to answer, by who does not read the answer."""
     hello = attacks.client_hello()
@@ -87,6 +92,7 @@ def test_what_is_no_tls(siege):
     seen.expect(connections=["tls_handshake"])
 
 
+@pytest.mark.short
 def test_cve_2011_1473_renegotiation(siege):
     """TLS 1.2: it is refused, and costs no handshake."""
     with siege.watch() as seen:
@@ -99,6 +105,23 @@ def test_cve_2011_1473_renegotiation(siege):
     seen.expect(connections=seen.labels("connection_faults_total").keys() & {"protocol", "conn_reset"})
 
 
+@pytest.mark.short
+def test_cve_2025_23419_ticket_of_another_name(outrider, origin, make_certs):
+    """Also CVE-2023-41337: a session of one name is no way to another. The ticket is not taken, and who is
+    connected for one name is told 421 when asking for the other."""
+    _, _, listeners = two_certificates(make_certs)
+    proxy = outrider(origin, listeners=listeners)
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    with tls_connect(proxy, context, "first.test") as sock:
+        ask_h1(sock, "first.test")
+        session = sock.session
+    with tls_connect(proxy, context, "second.test", session) as sock:
+        assert not sock.session_reused
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: first.test\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.short
 @pytest.mark.parametrize("is_answer_wanted", [False, True], ids=["own keys", "both keys"])
 def test_key_update_flood(siege, is_answer_wanted):
     """TLS 1.3: new keys, more than a hundred times."""
@@ -116,6 +139,7 @@ def test_key_update_flood(siege, is_answer_wanted):
 # --- many connections ----------------------------------------------------------------------------
 
 
+@pytest.mark.short
 def test_connections_that_come_and_go(siege):
     """Opened and closed, or reset."""
 
@@ -163,6 +187,7 @@ def count_open(socks):
     return count
 
 
+@pytest.mark.short
 @pytest.mark.skipif(own_address() is None, reason="this machine has no address but loopback")
 def test_all_connections_by_one_address(outrider, origin, certs):
     """limits.address_share: half of the places stay for others."""
@@ -188,6 +213,7 @@ def test_all_connections_by_one_address(outrider, origin, certs):
         assert time.monotonic() < end
 
 
+@pytest.mark.short
 def test_more_connections_than_allowed(outrider, origin):
     """limits.connections: those that are there are served, and places come back."""
     proxy = outrider(origin, limits={"connections": 20}, workers=1, admin={"listen": "127.0.0.1:0"})

@@ -60,7 +60,9 @@ FLOODS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", FLOODS)
+@pytest.mark.parametrize(
+    "kind", besieged.shortly(FLOODS, "interim responses", "fields", "a chunk's extension", "a chunk's size")
+)
 def test_endless(siege, evil, kind):
     """Over both protocols: 502, or a response that is cut; the origin's connection is closed."""
     first, piece, fault, limit = FLOODS[kind]
@@ -95,6 +97,7 @@ def test_endless_content_for_who_has_left(siege, evil):
     seen.expect(exchanges=["client_gone"])
 
 
+@pytest.mark.short
 def test_endless_content_for_who_does_not_read(siege, evil):
     """What is held is bounded; others go on."""
     evil.on("/evil", endless(OK_CHUNKED, chunk(b"x" * PIECE)))
@@ -109,6 +112,7 @@ def test_endless_content_for_who_does_not_read(siege, evil):
     evil.wait_open(0)
 
 
+@pytest.mark.short
 def test_amplification_by_links(siege, evil):
     """A page of 500 links (h2o 2.2.5, nghttpx without a cap): a few pushes, however often it comes;
     who resets them all gets none."""

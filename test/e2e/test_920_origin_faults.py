@@ -16,7 +16,7 @@ import besieged
 from attacks import FastOrigin
 from besieged import IS_LONG, IS_SLOW
 
-ROUNDS = 50 if IS_LONG else 4
+ROUNDS = 50 if IS_LONG or besieged.FIGURES else 3
 RECOVERY_S = 2
 
 
@@ -26,6 +26,14 @@ def second():
     made = FastOrigin()
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def second_lives(second):
+    """Also after a test that failed in the middle."""
+    yield
+    if second.process.poll() is not None:
+        second.start()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +109,7 @@ class Visitors:
         raise AssertionError(f"no {count} good answers in {limit} s: {self.since(moment)[-20:]}")
 
 
-@pytest.mark.limit(600 if IS_LONG else 60)
+@pytest.mark.limit(600 if ROUNDS == 50 else 60)
 def test_origin_killed_and_started_again(siege, second):
     """Again and again under load: answered at once meanwhile, and well again within two seconds."""
     recoveries = []
@@ -113,14 +121,15 @@ def test_origin_killed_and_started_again(siege, second):
             second.start()
             moment = time.monotonic()
             recoveries.append(visitors.wait_good(moment) - moment)
-    print(f"recoveries {sorted(recoveries)[-5:]}")
+    besieged.note_figures(recovery_s=max(recoveries), rounds=ROUNDS)
     assert max(recoveries) <= RECOVERY_S
     results = {row[2] for row in visitors.rows}
     assert results <= {200, 502, "reset 2", "ConnectionError", "ConnectionResetError"}, results
     assert max(row[1] for row in visitors.rows) < 3, "nobody waits for who is not there"
     assert 502 in results
     assert seen.rise('outrider_origin_retries_total{origin="second"}') < len(visitors.rows) / 5
-    seen.expect(exchanges=["origin_refused", "origin_reset", "origin_cut"] & seen.labels(
+    may_be = {"origin_refused", "origin_unreachable", "origin_reset", "origin_cut"}
+    seen.expect(exchanges=may_be & seen.labels(
         "exchange_faults_total").keys(), connections=None)  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def limit_files(siege, count):
     resource.prlimit(siege.proxy.process.pid, resource.RLIMIT_NOFILE, (count, count))
 
 
+@pytest.mark.short
 def test_descriptors_run_out(outrider, origin):
     """Of all at once: accepting rests and costs nothing, who is there is served, and it recovers."""
     proxy = outrider(origin, {"idle_timeout": "60s"}, workers=1, admin={"listen": "127.0.0.1:0"})

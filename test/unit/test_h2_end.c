@@ -373,9 +373,12 @@ static void test_requests_behind_a_goaway_are_answered(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reset_by_the_client),  cmocka_unit_test(test_reset_after_everything),
-        cmocka_unit_test(test_cut_at_every_byte),    cmocka_unit_test(test_cut_while_answering),
-        cmocka_unit_test(test_pieces_of_every_size), cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_reset_by_the_client),
+        cmocka_unit_test(test_reset_after_everything),
+        cmocka_unit_test(test_cut_at_every_byte),
+        cmocka_unit_test(test_cut_while_answering),
+        cmocka_unit_test(test_pieces_of_every_size),
+        cmocka_unit_test(test_client_leaves),
         cmocka_unit_test(test_goaway_of_the_client),
         cmocka_unit_test(test_requests_behind_a_goaway_are_answered),
     };
