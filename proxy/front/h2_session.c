@@ -163,9 +163,9 @@ static bool admit(struct h2_session *session, const struct h2_frame_head *head) 
     unreachable();
 }
 
-// A client's GOAWAY forbids us to open streams, not itself (RFC 9113 section 6.8). The library would
-// read nothing behind it when no stream is open, so it does not get to know; what the client asked
-// for in the same moment is answered, and after a second without a stream we leave too.
+// A client's GOAWAY forbids us to open streams, not itself (RFC 9113 section 6.8). The library
+// would read nothing behind it when no stream is open, so it does not get to know; what the client
+// asked for in the same moment is answered, and after a second without a stream we leave too.
 static void note_leaving(struct h2_session *session, const struct h2_frame_head *head) {
     bool is_whole = head->stream_id == 0 && head->length >= LEAST_GOAWAY_BYTES;
     if (is_whole && session->state == H2_SESSION_OPEN && list_is_empty(&session->streams)) {
