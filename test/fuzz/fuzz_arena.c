@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // base/arena.h with memory of its own for each allocation, so that the sanitizer sees who reads
-// past
-// one, or keeps one longer than its arena.
+// past one, or keeps one longer than its arena.
 #include "base/arena.h"
 
 #include <stdalign.h>

@@ -161,13 +161,148 @@ static void add_fields(struct fuzz_wish *wish, unsigned bits, bool is_h2) {
     }
 }
 
+// A page that has the same URL each time; one of its parts; what the answer is told to be.
+static void add_asked(struct fuzz_wish *wish) {
+    snprintf(wish->asked_as, sizeof(wish->asked_as), "/%c/0?%u.%u", wish->asked.kind,
+             wish->asked.number, wish->asked.length);
+    add(wish, "x-asked", wish->asked_as);
+}
+
+static void make_page(struct fuzz_wish *wish, unsigned page) {
+    snprintf(wish->path, sizeof(wish->path), "/%c/%u", wish->asked.kind, page);
+    add_asked(wish);
+    add(wish, "sec-fetch-mode", "navigate");
+    add(wish, "sec-fetch-dest", "document");
+}
+
+static void make_part(struct fuzz_wish *wish, unsigned page, unsigned part) {
+    static const char *const kinds[] = {"style", "script", "image", "font"};
+    wish->method = "GET";
+    wish->asked.number = FUZZ_PARTS + part;
+    wish->asked.length = 30 * part;
+    snprintf(wish->path, sizeof(wish->path), "/%c/9?%u.%u", wish->asked.kind, wish->asked.number,
+             wish->asked.length);
+    snprintf(wish->text, sizeof(wish->text), "https://a.example/%c/%u", wish->asked.kind, page);
+    add(wish, "referer", wish->text);
+    add(wish, "sec-fetch-dest", kinds[part & 3]);
+    add(wish, "sec-fetch-mode", part & 4 ? "cors" : "no-cors");
+}
+
+// What is seldom said, most of it to be refused. `which` is 0 for ordinary ones.
+static void vary(struct fuzz_wish *wish, unsigned which, unsigned page, unsigned choice,
+                 bool is_h2) {
+    static const char *const paths[] = {"/d/%2e%2e/b/0", "/d//0",  "/b/0;x=%00",    "/%64/0",
+                                        "/i/..%2fa",     "/a/%zz", "/a/0?x#y",      "/../i",
+                                        "/d/./0",        "/v",     "/?/d/..\\\x80", "/e/%C0%AE"};
+    static const char *const authorities[] = {"A.example",   "a.example:443", "b.example",
+                                              "a.example.",  "a.exam ple",    "[::1]:8443",
+                                              "u@a.example", "a.example:x"};
+    static const char *const methods[] = {"PURGE", "TRACE",    "CONNECT",
+                                          "get",   "PROPFIND", "M-SEARCH"};
+    static const char *const codings[] = {"gzip, chunked", "chunked, chunked", "identity",
+                                          "chunked, gzip", "\013chunked",      "chunked;q=1"};
+    static const char *const fields[][2] = {
+        {"max-forwards", "0"},
+        {"max-forwards", "x"},
+        {"tracestate", "a=1,b@c=2, d=3"},
+        {"traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"},
+        {"x-request-id", "\"a b\\"},
+        {"upgrade", "websocket"},
+        {"connection", "upgrade, close, content-length"},
+        {"http2-settings", "AAMAAABkAAQAAP__"},
+        {"trailer", "x-sum"},
+        {"te", "trailers, deflate;q=0.5"},
+        {"keep-alive", "timeout=5"},
+        {"expect", "200-ok"},
+        {"if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {"if-range", "\"v1\""},
+        {"range", "bytes=0-1,5-6, -9"},
+        {"accept-push-policy", "head, default; q=1"},
+        {"cache-digest", "AfdA; complete; stale; validators, EwCA; reset"},
+        {"forwarded", "for=\"[2001:db8::1]:80\";proto=http, by=_x, for=unknown"},
+        {"sec-purpose", "prefetch"},
+        {"x-forwarded-host", "b.example, c.example"},
+    };
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
+    switch (which) {
+    case 1:
+    case 2:
+    case 3:
+        make_page(wish, page);
+        break;
+    case 4:
+    case 5:
+    case 6:
+        make_part(wish, page, choice & 7);
+        break;
+    case 7:
+        wish->is_absolute = true;
+        break;
+    case 8:
+        add_asked(wish);
+        snprintf(wish->path, sizeof(wish->path), "%s", paths[choice % 12]);
+        break;
+    case 9:
+        wish->authority = authorities[choice & 7];
+        break;
+    case 10:
+        add_asked(wish);
+        wish->method = methods[choice % 6];
+        wish->is_absolute = choice >= 128;
+        break;
+    case 11:
+        add_asked(wish);
+        wish->method = "OPTIONS";
+        snprintf(wish->path, sizeof(wish->path), "%s", choice >= 128 ? "*" : "/i/0");
+        add(wish, "max-forwards", choice & 1 ? "0" : "3");
+        break;
+    case 12:
+        add(wish, "transfer-encoding", codings[choice % 6]);
+        break;
+    case 13: { // fields and all of them are longer than they may be
+        static char longest[1601];
+        memset(longest, 'x', sizeof(longest) - 1);
+        for (unsigned i = 0; i <= (choice & 3); i++) {
+            add(wish, choice & 4 ? "cookie" : "x-long", longest + (choice & 0xf8) * 4);
+        }
+        break;
+    }
+    case 14: // a length beside the right one
+        if (wish->announced >= 0) {
+            snprintf(wish->text, sizeof(wish->text), "%s%lld", choice & 2 ? "0" : "",
+                     (long long)wish->announced + (choice & 1));
+            add(wish, "content-length", wish->text);
+        }
+        break;
+    case 15:
+        for (unsigned i = 0; i <= (choice >> 5 & 7) && i < 7; i++) {
+            add(wish, "cookie", "a=1; b=2");
+        }
+        break;
+    case 16:
+        if (is_h2) {
+            add(wish, "host", authorities[choice & 7]);
+        }
+        break;
+    default:
+        add(wish, fields[choice % FIELDS][0], fields[choice % FIELDS][1]);
+        if (which >= 19) {
+            choice = (choice / FIELDS + choice) % FIELDS;
+            add(wish, fields[choice][0], fields[choice][1]);
+        }
+        break;
+    case 0:
+        break;
+    }
+}
+
 void fuzz_wish_make(struct fuzz_client *client, struct fuzz_input *input,
                     struct fuzz_wish *out_wish) {
     static const char *const methods[] = {"GET",  "GET",  "GET", "GET",    "GET",     "HEAD",
                                           "POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
     static const uint32_t lengths[] = {0, 1, 20, 200, 3000, 17000, 70000, 200000};
     static const int64_t announced[] = {-1, 0, 1, 10, 300, 5000, 40000, -1};
-    *out_wish = (struct fuzz_wish){.announced = -1};
+    *out_wish = (struct fuzz_wish){.announced = -1, .authority = "a.example"};
     unsigned method = fuzz_byte(input);
     unsigned target = fuzz_byte(input);
     unsigned length = fuzz_byte(input);
@@ -190,6 +325,7 @@ void fuzz_wish_make(struct fuzz_client *client, struct fuzz_input *input,
             add(out_wish, "expect", "100-continue");
         }
     }
+    vary(out_wish, method / 12, target >> 3 & 3, length, client->is_h2);
 }
 
 // --- what comes ----------------------------------------------------------------------------------
@@ -206,7 +342,8 @@ void fuzz_answer_head(struct fuzz_client *client, struct fuzz_answer *answer, in
     answer->has_head = true;
     answer->status = status;
     if (tag.length == 0) {
-        fuzz_check(is_of_proxy || client->world->has_garbled);
+        fuzz_check(is_of_proxy || client->world->has_garbled ||
+                   (answer->may_be_local && status == 204));
         answer->is_of_proxy = true;
         return;
     }
@@ -235,8 +372,8 @@ void fuzz_answer_cookie(struct fuzz_client *client, struct slice set_cookie) {
     }
 }
 
-void fuzz_answer_content(struct fuzz_client *client, struct fuzz_answer *answer,
-                         struct slice bytes) {
+FUZZ_UNCOUNTED void fuzz_answer_content(struct fuzz_client *client, struct fuzz_answer *answer,
+                                        struct slice bytes) {
     fuzz_check(answer->has_head && !answer->is_over && !answer->is_head_request);
     if (!is_free(client, answer)) {
         fuzz_check(answer->places + bytes.length <= answer->asked.length);

@@ -16,7 +16,8 @@ enum { FUZZ_STREAMS = 128, FUZZ_PIPELINE = 32 };
 // One response as it comes.
 struct fuzz_answer {
     struct fuzz_asked asked;
-    bool is_known; // what was asked
+    bool is_known;     // what was asked
+    bool may_be_local; // the proxy may answer it itself (Max-Forwards)
     bool is_head_request;
     bool has_head, is_over, was_reset, is_of_proxy;
     int status;
@@ -96,10 +97,14 @@ void fuzz_answer_end(struct fuzz_client *client, struct fuzz_answer *answer);
 // Fields of a request, "name", "value", ...: the same for both protocols.
 struct fuzz_wish {
     const char *method;
-    char path[64];
+    const char *authority;
+    char path[96];
     char cookie[1300];
+    char text[64];     // of a field
+    char asked_as[64]; // what path would say, for paths that don't
+    bool is_absolute;  // HTTP/1: its target is a whole URL
     struct fuzz_asked asked;
-    const char *fields[24][2];
+    const char *fields[32][2];
     size_t field_count;
     bool has_content;
     int64_t announced; // content-length, -1: none

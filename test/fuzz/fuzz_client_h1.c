@@ -92,7 +92,8 @@ static void open_reader(struct fuzz_client *client) {
 static bool has_been_refused(const struct fuzz_client *client) {
     unsigned count = client->answered_count;
     const struct fuzz_answer *last = &client->pipeline[count > 0 ? count - 1 : 0];
-    return count > 0 && last->is_head_request && last->is_of_proxy && last->status / 100 == 4;
+    bool is_refused = last->status / 100 == 4 || last->status == 501;
+    return count > 0 && last->is_head_request && last->is_of_proxy && is_refused;
 }
 
 void fuzz_h1_client_hear(struct fuzz_client *client) {
@@ -114,10 +115,11 @@ void fuzz_h1_client_hear(struct fuzz_client *client) {
     }
 }
 
-// A clean end completes what lasts until the close; a reset, or the end inside of what has a length
-// or chunks, is seen as what it is.
+// A clean end completes what lasts until the close; a reset (by the client too, before it had taken
+// all), or the end inside of what has a length or chunks, is seen as what it is.
 void fuzz_h1_client_on_gone(struct fuzz_client *client) {
-    bool is_clean = fake_conn_is_closing(client->conn) && !fake_conn_is_aborted(client->conn);
+    bool is_clean = fake_conn_is_closing(client->conn) && !fake_conn_is_aborted(client->conn) &&
+                    conn_unsent(client->conn) == 0;
     if (is_clean && client->reader != NULL && !h1_reader_is_paused(client->reader) &&
         !client->is_wild) {
         h1_reader_eof(client->reader);
@@ -146,6 +148,7 @@ static void send_content(struct fuzz_client *client, uint64_t most) {
             say_format(client, "\r\n");
         }
         client->content_sent += length;
+        client->world->asked[client->content_number].content += length;
         client->content_left -= length;
         left -= length;
     }
@@ -167,6 +170,7 @@ void fuzz_h1_client_request(struct fuzz_client *client, struct fuzz_input *input
     *answer = (struct fuzz_answer){.asked = wish.asked,
                                    .is_known = true,
                                    .is_head_request = strcmp(wish.method, "HEAD") == 0,
+                                   .may_be_local = strcmp(wish.method, "OPTIONS") == 0,
                                    .length = -1};
     if (wish.has_content) {
         client->is_chunked = wish.announced < 0;
@@ -175,8 +179,11 @@ void fuzz_h1_client_request(struct fuzz_client *client, struct fuzz_input *input
         client->content_number = wish.asked.number;
     }
     bool is_old = (how & 7) == 7 && !(wish.has_content && wish.announced < 0);
-    say_format(client, "%s %s HTTP/1.%d\r\nHost: a.example\r\n", wish.method, wish.path,
-               is_old ? 0 : 1);
+    say_format(client, "%s %s%s%s HTTP/1.%d\r\nHost: %s\r\n", wish.method,
+               !wish.is_absolute           ? ""
+               : conn_is_tls(client->conn) ? "https://"
+                                           : "http://",
+               wish.is_absolute ? wish.authority : "", wish.path, is_old ? 0 : 1, wish.authority);
     for (size_t i = 0; i < wish.field_count; i++) {
         say_format(client, "%s: %s\r\n", wish.fields[i][0], wish.fields[i][1]);
     }

@@ -168,11 +168,12 @@ void fuzz_h2_client_request(struct fuzz_client *client, struct fuzz_input *input
     stream->answer.asked = wish.asked;
     stream->answer.is_known = true;
     stream->answer.is_head_request = strcmp(wish.method, "HEAD") == 0;
+    stream->answer.may_be_local = strcmp(wish.method, "OPTIONS") == 0;
     stream->is_ended_here = !wish.has_content;
     struct buffer block = {0};
     put_field(&block, ":method", wish.method);
     put_field(&block, ":scheme", (how & 15) == 15 ? "ftp" : "https");
-    put_field(&block, ":authority", (how & 15) == 14 ? "other.example" : "a.example");
+    put_field(&block, ":authority", (how & 15) == 14 ? "other.example" : wish.authority);
     put_field(&block, ":path", wish.path);
     for (size_t i = 0; i < wish.field_count; i++) {
         put_field(&block, wish.fields[i][0], wish.fields[i][1]);
@@ -205,6 +206,9 @@ void fuzz_h2_client_content(struct fuzz_client *client, struct fuzz_input *input
     }
     memset(content + length, 0, pad);
     stream->sent += length;
+    if (!stream->is_ended_here) {
+        client->world->asked[stream->answer.asked.number].content += length;
+    }
     stream->is_ended_here |= is_end || has_trailers;
     say_frame(
         client, NGHTTP2_DATA,
@@ -215,6 +219,48 @@ void fuzz_h2_client_content(struct fuzz_client *client, struct fuzz_input *input
         put_field(&block, (how & 0x40) ? "content-length" : "x-sum", "1");
         say_block(client, stream, buffer_peek(&block), true, 0);
         buffer_finish(&block);
+    }
+}
+
+// The same again and again, for limits that only many reach. Nothing is known of it afterwards.
+static void flood(struct fuzz_client *client, unsigned what) {
+    static const char request[] = "\x82\x87\x84\x01\x09"
+                                  "a.example";
+    static const char nothing[16];
+    struct slice head = slice_of(request, sizeof(request) - 1);
+    unsigned times = (what & 0xf0) == 0xf0 ? 10100 : 250;
+    client->is_wild = client->world->is_wild = true;
+    for (unsigned i = 0; i < times && !fake_conn_is_ended(client->conn); i++) {
+        int32_t id = client->last_id += 2;
+        switch (what & 7) {
+        case 0: // rapid reset
+        case 1: // resets that we are made to send
+            say_frame(client, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM | NGHTTP2_FLAG_END_HEADERS,
+                      id, head);
+            say_frame(client, what & 1 ? NGHTTP2_WINDOW_UPDATE : NGHTTP2_RST_STREAM, 0, id,
+                      slice_of(nothing, 4));
+            break;
+        case 2: // malformed
+            say_frame(client, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM | NGHTTP2_FLAG_END_HEADERS,
+                      id, slice_first(head, 2));
+            break;
+        case 3:
+            say_frame(client, NGHTTP2_PING, 0, 0, slice_of(nothing, 8));
+            break;
+        case 4:
+            say_frame(client, NGHTTP2_SETTINGS, 0, 0, SLICE_EMPTY);
+            break;
+        case 5:
+            say_frame(client, NGHTTP2_PRIORITY, 0, id, slice_of(nothing, 5));
+            break;
+        case 6:
+            say_frame(client, i == 0 ? NGHTTP2_HEADERS : NGHTTP2_CONTINUATION, 0,
+                      client->last_id -= i > 0 ? 2 : 0, SLICE_EMPTY);
+            break;
+        default:
+            say_frame(client, NGHTTP2_PRIORITY_UPDATE, 0, 0, slice_of("\0\0\0\x1u=1", 7));
+            break;
+        }
     }
 }
 
@@ -230,6 +276,10 @@ void fuzz_client_control(struct fuzz_client *client, struct fuzz_input *input) {
     unsigned how = fuzz_byte(input);
     char payload[16] = {0};
     if (!client->is_h2) {
+        return;
+    }
+    if (what >= 250) {
+        flood(client, how);
         return;
     }
     switch (what % 10) {

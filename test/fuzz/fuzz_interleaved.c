@@ -146,11 +146,15 @@ static void step_world(struct fuzz_world *world, unsigned step, struct fuzz_inpu
     case 4:
         memory_gauge_set(&world->gauge, (enum memory_level)(fuzz_byte(input) % 3));
         break;
-    case 5:
-        if (fuzz_byte(input) == 255) {
+    case 5: {
+        unsigned how = fuzz_byte(input);
+        if (how == 255) {
             front_abort_all(&world->front);
+        } else if (how >= 200) { // as when no descriptor is left
+            front_end_oldest(&world->front);
         }
         break;
+    }
     default:
         fuzz_world_turn(world);
         break;

@@ -27,8 +27,15 @@ bool fuzz_origin_is_asked(const struct fuzz_origin *origin) {
 
 // --- requests ------------------------------------------------------------------------------------
 
+// All that are not idempotent: RFC 9110 section 9.2.2.
 static bool is_once(struct slice method) {
-    return slice_equal(method, SLICE("POST")) || slice_equal(method, SLICE("PATCH"));
+    static const char *const others[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (slice_equal(method, slice_of_text(others[i]))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void check_head(const struct fuzz_h1_head *head) {
@@ -53,7 +60,8 @@ static void begin(struct fuzz_origin *origin, const struct fuzz_h1_head *head) {
     check_head(head);
     origin->has_request = true;
     origin->is_head_request = slice_equal(head->first, SLICE("HEAD"));
-    origin->asked = fuzz_asked_of(head->second);
+    struct slice asked_as = fuzz_h1_value(head, "x-asked");
+    origin->asked = fuzz_asked_of(asked_as.length > 0 ? asked_as : head->second);
     origin->has_head = origin->is_complete = origin->is_chunked = origin->is_garbled = false;
     origin->said = origin->body_heard = 0;
     fuzz_h1_start_body(&origin->body, head);
@@ -77,6 +85,10 @@ static void hear_content(struct fuzz_origin *origin, struct slice *rest) {
     }
     fuzz_check(!is_bad);
     origin->is_request_complete = origin->body.is_ended;
+    if (origin->body.is_ended && origin->body.is_chunked && !origin->world->is_wild &&
+        origin->asked.number < FUZZ_PARTS) {
+        fuzz_check(origin->body_heard == origin->world->asked[origin->asked.number].content);
+    }
 }
 
 void fuzz_origin_hear(struct fuzz_origin *origin) {
@@ -166,6 +178,26 @@ static const char *const some_fields[] = {
 };
 enum { CLOSES = 12 };
 
+// One of them, beside those.
+static const char *const more_fields[] = {
+    "",
+    "Content-Type: text/javascript\r\nCache-Control: public, immutable, max-age=\"5\"\r\n",
+    "Content-Type: image/png\r\nETag: W/\"v2-gzip\"\r\nContent-Encoding: gzip\r\n",
+    "Content-Type: font/woff2\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+    "Expires: 0\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+    "Expires: Fri, 15 Jan 2027 09:00:00 GMT\r\nDate: Fri, 15 Jan 2027 08:00:00 GMT\r\nAge: 7\r\n",
+    "Link: </s/9?299.5>; rel=modulepreload; crossorigin, </x>; rel=\"critical preload\"\r\n",
+    "Link: <https://b.example/s/1?291.3000>; rel=preload; as=style; fetchpriority=low\r\n",
+    "CDN-Cache-Control: max-age=9\r\nVary: *\r\n",
+    "Cache-Control: no-cache=\"x\", s-maxage=0\r\nVary: Accept-Encoding, Save-Data\r\n",
+    "Cache-Control: max-age=9999999999, max-age=x\r\nAge: x\r\n",
+    "Upgrade: websocket\r\nConnection: upgrade, x-tag-not\r\n",
+    "Trailer: X-Sum\r\nContent-Range: bytes 0-9/20\r\nAccept-Ranges: bytes\r\n",
+    "Set-Cookie: c=d; Path=/\r\nSet-Cookie: outrider-digest=x\r\n",
+    "Link: </s/9?299.6>; rel=preload; as=fetch; fetchpriority=high; anchor=\"/b/0\"\r\n",
+    "Proxy-Connection: close\r\nTE: x\r\nProxy-Authenticate: Basic\r\nVia: 1.1 outrider\r\n",
+};
+
 void fuzz_origin_say_head(struct fuzz_origin *origin, struct fuzz_input *input) {
     static const int statuses[] = {200, 200, 200, 200, 204, 304, 404, 403, 500, 206, 301, 401};
     unsigned status = (unsigned)statuses[fuzz_below(input, 12)];
@@ -195,6 +227,7 @@ void fuzz_origin_say_head(struct fuzz_origin *origin, struct fuzz_input *input) 
             say_format(origin, "%s", some_fields[i]);
         }
     }
+    say_format(origin, "%s", more_fields[choice >> 4]);
     if (is_chunked) {
         say_format(origin, "Transfer-Encoding: chunked\r\n\r\n");
     } else if (!is_until_close && status != 204 && (!has_none || (choice & 8) != 0)) {
@@ -272,9 +305,12 @@ void fuzz_origin_say_raw(struct fuzz_origin *origin, struct slice bytes) {
     say(origin, bytes);
 }
 
+// Parts of pages may be kept.
 void fuzz_origin_answer(struct fuzz_origin *origin) {
     static const uint8_t plain[] = {0, 2, 0, 0};
-    struct fuzz_input input = fuzz_input_of(plain, sizeof(plain));
+    static const uint8_t part[] = {0, 2, 2, 0x28};
+    bool is_part = origin->asked.number >= FUZZ_PARTS && origin->asked.number != FUZZ_UNKNOWN;
+    struct fuzz_input input = fuzz_input_of(is_part ? part : plain, sizeof(plain));
     if (origin->is_garbled) {
         fuzz_origin_leave(origin, false);
         return;

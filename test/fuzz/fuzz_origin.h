@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The origin's end of a connection. It reads requests without tolerance (one at a time, well
-// framed,
-// nothing of one hop, content as the client sent it, POST once) and answers as it is told.
+// framed, nothing of one hop, content as the client sent it, POST once) and answers as it is told.
 // Owner: the world.
 #ifndef OUTRIDER_FUZZ_ORIGIN_H
 #define OUTRIDER_FUZZ_ORIGIN_H

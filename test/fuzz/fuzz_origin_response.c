@@ -3,8 +3,7 @@
 // relay. Input: three bytes of choices (who asks and how, how the answer is cut, how it ends), then
 // the answer. Given whole and in pieces it must come to the same for the client; it never looks
 // complete when it is not; and the next request, perhaps on the same connection, gets its own
-// answer
-// and nothing of this one.
+// answer and nothing of this one.
 #include "fuzz.h"
 
 #include "fake_conn.h"
@@ -19,8 +18,16 @@ struct outcome {
     uint32_t sum;
 };
 
-static struct fuzz_answer *answer_of(struct fuzz_client *client, unsigned index) {
-    return client->is_h2 ? &client->streams[index].answer : &client->pipeline[index];
+// To what was asked last. (Promised streams stand between those of HTTP/2.)
+static struct fuzz_answer *last_answer(struct fuzz_client *client) {
+    if (!client->is_h2) {
+        return &client->pipeline[client->asked_count - 1];
+    }
+    struct fuzz_stream *stream = &client->streams[client->stream_count - 1];
+    while (stream->id != client->last_id) {
+        stream--;
+    }
+    return &stream->answer;
 }
 
 static void ask(struct fuzz_world *world, struct fuzz_client *client, unsigned method,
@@ -78,7 +85,7 @@ static void run(unsigned choices, unsigned ending, struct slice text, size_t pie
     if (fuzz_origin_is_asked(origin)) {
         say_all(&world, origin, text, piece, ending);
     }
-    struct fuzz_answer *answer = answer_of(client, 0);
+    struct fuzz_answer *answer = last_answer(client);
     world.asked[answer->asked.number].is_garbled = true;
     world.has_garbled = true;
     fuzz_world_settle(&world);
@@ -93,7 +100,7 @@ static void run(unsigned choices, unsigned ending, struct slice text, size_t pie
     if (!client->is_gone && !fake_conn_is_closing(client->conn)) {
         ask(&world, client, 0, 0);
         fuzz_world_settle(&world);
-        const struct fuzz_answer *next = answer_of(client, 1);
+        const struct fuzz_answer *next = last_answer(client);
         fuzz_check(!client->is_h2 || (next->is_over && next->status == 200));
         fuzz_check(!client->is_h2 || !next->is_of_proxy);
     }

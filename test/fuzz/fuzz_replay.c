@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The driver where there is no libFuzzer: gives a target the files named, and all in the folders
-// named; then, with --for, changed ones for a while. Whoever ends the process by a fault finds the
-// input in the file "crash-..." of the working directory.
+// named; then changed ones, so many or for a while. With the same seed and files they are the same.
+// Whoever ends the process by a fault finds the input in the file "crash-..." of the working
+// directory.
 //
-//   fuzz_url [--for MS] [--seed N] FILE|FOLDER...
+//   fuzz_url [--runs N] [--for MS] [--seed N] FILE|FOLDER...
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -33,6 +34,9 @@ void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak)
 
 static void keep_input(void) {
     char name[64];
+    if (current == NULL) {
+        return; // after all of them: a leak, whose input nobody knows
+    }
     snprintf(name, sizeof(name), "crash-%ld", (long)getpid());
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) {
@@ -80,11 +84,20 @@ static void add_path(const char *path) {
     closedir(folder);
 }
 
+static int compare_files(const void *a, const void *b) {
+    const struct file *first = a;
+    const struct file *second = b;
+    size_t common = first->length < second->length ? first->length : second->length;
+    int order = common > 0 ? memcmp(first->bytes, second->bytes, common) : 0;
+    return order != 0 ? order : (first->length > second->length) - (first->length < second->length);
+}
+
 static void run(const uint8_t *bytes, size_t length) {
     uint8_t *copy = memcpy(alloc_bytes(length), bytes, length);
     current = copy;
     current_length = length;
     LLVMFuzzerTestOneInput(copy, length);
+    current = NULL;
     free(copy);
 }
 
@@ -134,11 +147,11 @@ static void change(struct file *file) {
     }
 }
 
-static size_t run_changed(uint64_t for_ms) {
+static size_t run_changed(uint64_t most, uint64_t for_ms) {
     struct file changed = {.bytes = alloc_bytes(MOST_BYTES)};
     uint64_t until_ms = now_ms() + for_ms;
     size_t runs = 0;
-    for (; now_ms() < until_ms; runs++) {
+    for (; runs < most || (for_ms > 0 && now_ms() < until_ms); runs++) {
         const struct file *file = &files[random_below(file_count)];
         changed.length = file->length;
         memcpy(changed.bytes, file->bytes, file->length);
@@ -152,10 +165,13 @@ static size_t run_changed(uint64_t for_ms) {
 }
 
 int main(int argc, char **argv) {
+    uint64_t most = 0;
     uint64_t for_ms = 0;
-    uint64_t seed = (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+    uint64_t seed = 1;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--for") == 0 && i + 1 < argc) {
+        if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+            most = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc) {
             for_ms = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
             seed = strtoull(argv[++i], NULL, 10);
@@ -164,18 +180,19 @@ int main(int argc, char **argv) {
         }
     }
     if (file_count == 0) {
-        fprintf(stderr, "usage: %s [--for MS] [--seed N] FILE|FOLDER...\n", argv[0]);
+        fprintf(stderr, "usage: %s [--runs N] [--for MS] [--seed N] FILE|FOLDER...\n", argv[0]);
         return 2;
     }
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(keep_input);
     }
     signal(SIGABRT, on_signal);
+    qsort(files, file_count, sizeof(files[0]), compare_files);
     for (size_t i = 0; i < file_count; i++) {
         run(files[i].bytes, files[i].length);
     }
-    random_state = seed | 1;
-    size_t runs = for_ms > 0 ? run_changed(for_ms) : 0;
+    random_state = seed * 2 + 1;
+    size_t runs = run_changed(most, for_ms);
     printf("%zu files, %zu changed ones, seed %llu\n", file_count, runs, (unsigned long long)seed);
     for (size_t i = 0; i < file_count; i++) {
         free(files[i].bytes);

@@ -46,7 +46,8 @@ static const char *const config_texts[FUZZ_CONFIGS] = {
     "limits: {head: 4KiB, field: 2KiB, uri: 1KiB, cookie: 2KiB, body: 100KB, streams: 20,\n"
     "  response_head: 4KiB, connections: 5}\n"
     "push: {max_open: 6}\n"
-    "learned: {pages: 16}\n",
+    "learned: {pages: 16}\n"
+    "log: {fields: [referer, cookie, user-agent]}\n",
     "listeners: [\"http://127.0.0.1:8080\"]\n"
     "origins:\n"
     "  app: {url: \"http://127.0.0.1:3000\", max_connections: 1, max_idle: 1, max_waiting: 1,\n"
@@ -63,6 +64,25 @@ static const char *const config_texts[FUZZ_CONFIGS] = {
     "trusted: [192.0.2.9]\n"
     "timeouts: {idle: 5s, head: 2s, body: 2s, write: 2s}\n"
     "log: {format: text, sample: 2, redact: [client, query], fields: [user-agent, cookie]}\n",
+    "listeners: [\"http://127.0.0.1:8080\"]\n"
+    "origins:\n"
+    "  app: {url: \"http://127.0.0.1:3000\", max_connections: 20, max_idle: 20}\n"
+    "  inner: {url: \"http://127.0.0.1:3001\", max_connections: 2, max_waiting: 2}\n"
+    "routes:\n"
+    "  - {origin: app, host: a.example}\n"
+    "  - {origin: inner, host: a.example, path: /i}\n"
+    "  - origin: app\n"
+    "    host: a.example\n"
+    "    path: /v\n"
+    "    push: {visitors: first-visit, short_life: 10s, revalidate: on, cache_digest: on,\n"
+    "      declared: [{path: \"/v/9?290.0\", as: style}, \"/v/9?291.30\", \"/v/9?292.60\"]}\n"
+    "  - {origin: app, host: \"*.b.example\", path: /b}\n"
+    "  - {origin: inner, host: b.example}\n"
+    "push: {authorities: [b.example], mark: on, event: preload, origin_share: 100}\n"
+    "hint: {clients: all, http1: on, fields: [permissions-policy]}\n"
+    "learn: {behaviour: on}\n"
+    "learned: {pages: 2, page: 256}\n"
+    "log: {redact: [authority, path, client], fields: [referer, x-forwarded-for, forwarded]}\n",
 };
 
 static struct generation generations[FUZZ_CONFIGS];
@@ -148,11 +168,12 @@ struct fuzz_asked fuzz_asked_of(struct slice path) {
     return asked;
 }
 
-char fuzz_content_byte(unsigned number, uint64_t place) {
+FUZZ_UNCOUNTED char fuzz_content_byte(unsigned number, uint64_t place) {
     return (char)('!' + (number * 31 + place * (1 + number % 7) + place / 90) % 90);
 }
 
-void fuzz_content(const struct fuzz_asked *asked, uint64_t place, char *out, size_t length) {
+FUZZ_UNCOUNTED void fuzz_content(const struct fuzz_asked *asked, uint64_t place, char *out,
+                                 size_t length) {
     static const char event[] =
         "event: preload\ndata: </s/3?293.40>; rel=preload; as=style\n\n: nothing\n\n"
         "event: preload\ndata: </s/4?294.9000>; rel=preload,\ndata: </s/5?295.1>; rel=preload\n\n";

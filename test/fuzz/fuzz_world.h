@@ -23,7 +23,7 @@
 enum {
     FUZZ_ORIGINS = 32,  // connections to origins, in the life of a world
     FUZZ_CLIENTS = 6,   // clients, likewise
-    FUZZ_CONFIGS = 2,   // generous and narrow
+    FUZZ_CONFIGS = 3,   // generous, narrow, and the rest of what there is
     FUZZ_REQUESTS = 300 // numbers of requests; from FUZZ_PARTS on those of pushed parts
 };
 enum { FUZZ_PARTS = 290, FUZZ_UNKNOWN = FUZZ_REQUESTS };
@@ -67,6 +67,7 @@ struct fuzz_world {
         bool is_garbled;   // its response was raw bytes: not checked
         bool may_be_short; // it lasted until the close, which came early
         uint8_t posts;     // times that it was delivered, when that must be once
+        uint64_t content;  // said with the request
     } asked[FUZZ_REQUESTS + 1];
 };
 

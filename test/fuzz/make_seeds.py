@@ -229,6 +229,10 @@ def make_origin():
         origin(f"{client}-post", ok + "Content-Length: 2\r\n\r\nhi", choices | 6, ending=3)
         origin(f"{client}-head", ok + "Content-Length: 2000\r\n\r\n", choices | 4, ending=3)
         origin(f"{client}-nothing", "", choices)
+    hint = "Link: </s/0?290.50>; rel=preload; as=style\r\n"
+    origin("promise-and-the-next", ok + hint + "Content-Length: 2\r\n\r\nhi", ending=3)
+    # The target itself took the promised stream, refused, for that of the next request.
+    origin("fault-of-the-target-next", "HTTP/1.1 103\r\nLink:</>;rel=preload\r\n\r\n", ending=2)
     origin("poison-second-response",
            (ok + "Content-Length: 2\r\n\r\nhi") * 2, ending=3)
     origin("poison-surplus", ok + "Content-Length: 2\r\n\r\nhiHTTP", cut=1, ending=3)
@@ -391,10 +395,12 @@ def make_schedules():
     s = Schedule()
     for who in range(2):
         s.client(0, 2).turn()
-        for visit in range(6):
-            s.request(who, kind=3, page=0, bits=0x8000).settle()
-            s.request(who, kind=6, page=1, bits=0xC100).settle()
-        s.save(f"behaviour-{who}")
+        for visit in range(3):
+            s.request(who, method=12, kind=3).settle().request(who, method=48, kind=3, length=1)
+            s.settle().request(who, method=48, kind=3, length=4).settle()
+    s.request(0, method=12, kind=3).settle().save("behaviour")
+    s.client(4, 0).turn().request(2, method=12, kind=3).settle().wait(6)
+    s.request(2, method=12, kind=3).settle().save("behaviour-pushed")
     s = Schedule().client().turn().request(kind=5, bits=2).turn().connect().turn()
     s.head(0, 0, 2, 0x161).body().turn().settle().request(kind=5, bits=0x200).settle()
     s.wait(7).client(0, 0).turn().request(1, kind=5, bits=2).turn().connect().turn()
@@ -431,6 +437,13 @@ def make_schedules():
     s = Schedule().client().turn().request().turn().connect().turn().answer().turn().request()
     s.hangs_up(1).turn().connect().turn().answer().turn().save("retry")
     s = Schedule().client().turn().request().turn().connect().turn().answer().turn()
+    s.request(method=6, page=4).turn().hangs_up(1).turn().connect().turn().answer().turn()
+    s.save("no-retry-of-post")
+    for end in (0, 1):
+        s = Schedule().client().turn().request().turn().connect().turn().answer().turn()
+        s.request(method=8).turn().content(0, 100, end).turn().hangs_up(end).turn().connect().turn()
+        s.content(0, 100, 1).turn().answer().turn().settle().save(f"no-retry-of-content-{end}")
+    s = Schedule().client().turn().request().turn().connect().turn().answer().turn()
     s.says(b"HTTP/1.1 200 OK\r\n\r\n").request().turn().connect().turn().answer().save("surplus")
     s = Schedule().client().turn().request().turn().connect().turn().answer().turn().takes(16 | 5)
     s.says(b"HTTP/1.1 200 OK\r\n\r\n").request().turn().connect().answer().save("surplus-in-kernel")
@@ -459,6 +472,8 @@ def make_schedules():
     s.settle().save("resets")
     s = Schedule().client().turn().memory(1).request(kind=1).turn().memory(2).request().client(1)
     s.turn().request(1).turn().memory(0).request().settle().save("memory")
+    s = Schedule().client().client(1).turn().request(0).request(1).turn().connect().turn()
+    s.add(37, 200).turn().settle().add(37, 255).turn().save("oldest-ends")
     s = Schedule().client().turn().request().turn().refuse(0).turn().request().turn().refuse(1)
     s.turn().request().turn().wait(5).turn().save("unreachable")
     s = Schedule().client().turn().request(kind=1).turn().control(8, 0, 3).turn().settle()
@@ -466,9 +481,93 @@ def make_schedules():
     s = Schedule().client().turn().request(method=6, content=4).turn().leave().turn().save("left")
     s = Schedule().client().turn().request(kind=4, length=4).turn().connect().turn().head(0, 0, 1)
     s.body(0, 10).wait(7).turn().wait(7).turn().save("silent-origin")
+    for which in range(7, 21):  # what is seldom said: vary() of fuzz_client.c
+        method = 12 * which + (6 if which in (12, 14) else 0)
+        s = Schedule(which % 3).client()
+        for choice in (0, 1, 10, 11, 12, 13, 22, 31):
+            s.request(0, method=method, length=choice & 7, content=choice >> 3).turn()
+        s.settle().save(f"rare-h2-{which}")
+        s = Schedule(which % 2 * 2)
+        for who, choice in enumerate((8, 9, 18, 23, 140)):
+            s.client(13 + 2 * (who % 2)).turn()
+            s.request(who, method=method, length=choice & 7, content=choice >> 3).turn()
+        s.settle().save(f"rare-h1-{which}")
+    for what in range(8):
+        s = Schedule().client().client(0).turn().request(0).connect().turn()
+        s.control(250, 0, what, 1).turn().request(0).settle().save(f"flood-{what}")
+    s = Schedule().client().turn().request().turn().control(250, 0, 0xF3).turn().settle()
+    s.save("flood-frames")
+    s = Schedule(2)
+    for extra in range(16):
+        s.client(0, 0) if extra % 4 == 0 else None
+        s.request(extra // 4, method=12 + 36 * (extra % 2), kind=5, length=extra % 8).turn()
+        s.connect().turn().head(0, 0, extra << 4 | 2, 0x20).body().turn()
+    s.wait(6).request(3, method=12, kind=5).settle().save("rare-fields")
     s = Schedule().client().raw(PREFACE[:10]).turn().save("raw")
     s = Schedule().client().turn().request(method=8, content=0).raw(
         frame(DATA, 0, 1, b"x" * 20) + frame(CONTINUATION, 4, 1)).turn().settle().save("raw-frames")
+
+
+# --- connections ------------------------------------------------------------------------------
+
+
+def make_conns():
+    turn, keys, deaf = [14], [23], [8]
+
+    def says(length):  # the client; +16 is a step with a turn behind it
+        return [16, length >> 8, length & 255]
+
+    def user_says(length):
+        return [19, length >> 8, length & 255]
+
+    def at(reaction):  # index of enum reaction
+        return [4, reaction]
+
+    def does(what):  # 0 the client finishes, 1 leaves, 2 the user closes, 3 aborts, 4 a new conn
+        return [29, what]
+
+    scripts = {
+        "both-ways": says(3000) + user_says(60000) + says(60000) + user_says(10),
+        "pieces": says(0) + [2, 1] * 3 + says(500) + [2, 5] * 20 + user_says(300),
+        "pause": at(1) + says(30000) + says(5) + [21] + turn + says(7),
+        "close-inside": says(10) + at(2) + says(20000) + turn * 3,
+        "abort-inside": says(10) + at(3) + says(20000) + turn * 3,
+        "echo": at(4) + says(40000) + at(4) + says(3),
+        "flush": at(5) + user_says(1) + at(6) + user_says(1) + turn,
+        "abort-at-flush": at(7) + user_says(1) + turn,
+        "drained": deaf + user_says(65535) * 5 + turn * 2 + at(8) + deaf + turn * 4,
+        "end": at(9) + says(100) + does(0) + turn * 2,
+        "end-while-paused": says(1) + [5] + says(100) + does(0) + turn + [5] + turn,
+        "leaves": deaf + user_says(60000) + does(1) + turn * 2,
+        "leaves-while-paused": [5] + says(100) + does(1) + turn + user_says(5) + turn,
+        "close": user_says(60000) + does(2) + turn * 2 + does(1) + turn,
+        "close-to-the-deaf": deaf + user_says(60000) + does(2) + turn + [9, 4] + turn + [9, 4] + turn,
+        "abort": user_says(60000) + does(3) + turn,
+        "at-flush-of-much": at(6) + user_says(65535) * 5 + turn * 3,
+        "deadline": at(11) + [10, 0, 200] + turn + [9, 1] + turn,
+        "room": [11, 3] + says(200) + [11, 0] + says(20) + [29, 7],
+        "again": says(9) + [10, 9, 0] + user_says(9) + turn * 2,
+        "close-notify": says(9) + [28] + user_says(5) + turn * 2,
+        "keys": says(9) + keys + [3] + says(9) + keys + [2] + says(9),
+        "keys-flood": says(9) + keys + [129] + turn,
+        "keys-to-the-deaf": says(9) + deaf + (keys + [99] + turn) * 2,
+        "garbled": says(9) + says(0) + [0, 1, 0, 6, 5, 3] + turn * 2,
+        "garbled-hello": [6, 70, 1, 120] + turn * 2,
+        "raw": [6, 200, 20] + list(b"GET / HTTP/1.1\r\n\r\n") + turn * 2,
+        "raw-alert": says(9) + [6, 255, 7] + [21, 3, 3, 0, 2, 2, 0] + turn * 2,
+    }
+    for name, script in scripts.items():
+        for kind in (0, 1, 3, 5):
+            first = [kind] if kind == 0 else [kind, kind // 4]
+            seed("conn", f"{name}-{kind}", bytes(first + turn * 4 + script))
+    for kind in (1, 3):
+        for turns in (0, 1, 2, 3):
+            seed("conn", f"at-ready-{kind}-{turns}", bytes([kind, 0] + at(10) + turn * turns
+                 + [0, 1, 0] + turn * 3))
+    for number, offer in enumerate(([1], [2], [3], [4 + 8 * 9] + list(b"localhost"),
+                                    [4 + 8 * 4] + list(b"::1."))):
+        seed("conn", f"hello-{number}", bytes([1] + offer + turn * 5 + says(5) + [10, 0, 0]
+             + user_says(5) + does(4) + [1] + offer + turn * 4 + says(5)))
 
 
 # --- texts ------------------------------------------------------------------------------------
@@ -636,8 +735,8 @@ def make_others():
 
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "seeds")
-    for make in (make_h2, make_origin, make_schedules, make_h1, make_forward, make_links, make_urls,
-                 make_others):
+    for make in (make_h2, make_origin, make_schedules, make_conns, make_h1, make_forward, make_links,
+                 make_urls, make_others):
         make()
     for (target, name), data in SEEDS.items():
         path = root / target / name
