@@ -66,6 +66,8 @@ bool h1_reader_is_paused(const struct h1_reader *reader);
 // called). FAULT_ORIGIN_CUT or FAULT_CLIENT_GONE when a message was under way, FAULT_ORIGIN_RESET
 // when a response is expected and no byte of it came.
 enum fault h1_reader_eof(struct h1_reader *reader);
+// Of the request whose head was faulty, in its arena; empty when its first line was not read.
+struct slice h1_reader_method(const struct h1_reader *reader);
 // Not a byte of the next message has been seen, nor any after the last one.
 bool h1_reader_is_idle(const struct h1_reader *reader);
 

@@ -149,6 +149,9 @@ static void on_malformed(struct h1_session *session, struct slice bytes, enum fa
         return;
     }
     if (session->state != H1_SESSION_EXCHANGE) {
+        if (session->x != NULL) {
+            session->x->request.method = h1_reader_method(session->reader);
+        }
         h1_request_refuse(session, fault);
         return;
     }

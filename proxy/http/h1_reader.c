@@ -176,6 +176,7 @@ static void begin(struct h1_reader *reader) {
     reader->is_start_checked = false;
     reader->trailers = NULL;
     reader->arena = reader->events->on_begin(reader->user);
+    reader->head = (struct h1_head){0}; // the last one's memory is gone
     start_lines(reader, reader->kind == H1_READER_REQUEST
                             ? reader->limits.uri_bytes + START_LINE_SLACK
                             : reader->limits.field_bytes);
@@ -437,6 +438,10 @@ void h1_reader_resume(struct h1_reader *reader) {
 
 bool h1_reader_is_paused(const struct h1_reader *reader) {
     return reader->is_paused;
+}
+
+struct slice h1_reader_method(const struct h1_reader *reader) {
+    return reader->head.method;
 }
 
 bool h1_reader_is_idle(const struct h1_reader *reader) {

@@ -273,6 +273,28 @@ static void test_versions_and_framing(void **state) {
     buffer_finish(&f->fake.content);
 }
 
+// RFC 9110 section 9.3.2: what would stand behind the head, the client would take for a response.
+static void test_a_refused_head_request_has_no_content(void **state) {
+    struct fixture *f = *state;
+    static const char *const requests[] = {
+        "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
+        "HEAD / HTTP/1.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        start_session(f, SLICE_EMPTY);
+        feed(f, requests[i]);
+        struct reply reply;
+        struct slice rest = buffer_peek(fake_conn_taken(f->conn));
+        read_reply(&rest, true, &reply);
+        assert_int_equal(rest.length, 0);
+        assert_true(reply.status >= 400);
+        close_conn(f);
+        open_conn(f);
+    }
+}
+
 static void test_pipelined_requests_are_answered_in_order(void **state) {
     struct fixture *f = *state;
     f->fake.answer = FAKE_ANSWER_NEVER;
@@ -1119,6 +1141,7 @@ int main(void) {
         TEST(test_keep_alive),
         TEST(test_first_bytes_count),
         TEST(test_versions_and_framing),
+        TEST(test_a_refused_head_request_has_no_content),
         TEST(test_pipelined_requests_are_answered_in_order),
         TEST(test_many_pipelined_requests_leave_in_few_writes),
         TEST(test_pipelined_requests_wait_for_a_client_that_does_not_read),
