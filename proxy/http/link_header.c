@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/link_header.h"
 
+#include <stdint.h>
+
 static bool read_element(struct slice *rest, struct link_header *link);
 static bool read_target(struct slice *rest, struct slice *out_target);
 static bool read_parameter(struct slice *rest, struct link_header *link);
 static bool read_name(struct slice *rest, struct slice *out_name);
 static bool is_name_byte(char c);
+static bool has_bit(const uint32_t bits[8], char c);
+static bool ends_value(char c);
 static bool read_value(struct slice *rest, struct slice *out_value);
 static size_t quoted_length(struct slice text);
 static void skip_to_comma(struct slice *rest);
@@ -130,9 +134,18 @@ static bool read_name(struct slice *rest, struct slice *out_name) {
 
 // RFC 9110 section 5.6.2, without '*'.
 static bool is_name_byte(char c) {
-    char lower = slice_lower(c);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'+-.^_`|~", c) != NULL);
+    static const uint32_t bits[8] = {
+        0,          // control bytes
+        0x03ff68fa, // ! # $ % & ' + - . 0-9
+        0xc7fffffe, // A-Z ^ _
+        0x57ffffff, // ` a-z | ~
+    };
+    return has_bit(bits, c);
+}
+
+static bool has_bit(const uint32_t bits[8], char c) {
+    unsigned char byte = (unsigned char)c;
+    return (bits[byte >> 5] >> (byte & 31) & 1) != 0;
 }
 
 // Quoted, or bare: more than a token, since types and paths are often left without quotes.
@@ -146,13 +159,22 @@ static bool read_value(struct slice *rest, struct slice *out_value) {
         }
         *out_value = slice_of(rest->data + 1, length - 2);
     } else {
-        while (length < rest->length && strchr("\"<>;, \t", rest->data[length]) == NULL) {
+        while (length < rest->length && !ends_value(rest->data[length])) {
             length++;
         }
         *out_value = slice_first(*rest, length);
     }
     *rest = slice_skip(*rest, length);
     return true;
+}
+
+// A NUL too, which is in no field value.
+static bool ends_value(char c) {
+    static const uint32_t bits[8] = {
+        0x00000201, // NUL HTAB
+        0x58001005, // SP " , ; < >
+    };
+    return has_bit(bits, c);
 }
 
 // Bytes of the quoted string at the start, both quotes included; 0 when it has no end.
