@@ -24,8 +24,7 @@ LONG_SIZE = 60_000
 # What a generation that is not freed would take is some 100 KB. AddressSanitizer keeps much in
 # reserve, ThreadSanitizer writes down every access.
 ROOM_KB = {"address": 16_000, "thread": 500_000}.get(sanitizer(), 3_000)
-# What is freed stays in the sanitizer's quarantine, which sees true leaks by itself.
-QUIET_ROOM_KB = {"address": 16_000, "thread": 500_000}.get(sanitizer(), 500)
+QUIET_ROOM_KB = {"address": 5_000, "thread": 500_000}.get(sanitizer(), 500)
 STYLE = "</a.css>; rel=preload; as=style"
 
 
