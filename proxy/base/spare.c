@@ -18,6 +18,7 @@ struct spare_class {
     struct spare *first; // the last one given, so that its bytes are still in the cache
     size_t count;
     size_t least; // count at its lowest since spare_tend
+    size_t out;   // taken by this thread and not given back
 };
 
 static _Thread_local struct {
@@ -44,10 +45,14 @@ void spare_close(void) {
 
 void *spare_take(size_t size) {
     unsigned index = class_of(size);
-    if (index == NO_CLASS || spares.classes[index].first == NULL) {
+    if (index == NO_CLASS) {
         return alloc_bytes(size);
     }
     struct spare_class *class = &spares.classes[index];
+    class->out++;
+    if (class->first == NULL) {
+        return alloc_bytes(size);
+    }
     struct spare *block = class->first;
     class->first = block->next;
     class->count--;
@@ -58,12 +63,17 @@ void *spare_take(size_t size) {
 
 void spare_give(void *take_block, size_t size) {
     unsigned index = class_of(size);
-    if (index == NO_CLASS || take_block == NULL || !spares.is_open ||
-        spares.bytes + size > SPARE_THREAD_BYTES) {
+    if (index == NO_CLASS || take_block == NULL) {
         free(take_block);
         return;
     }
     struct spare_class *class = &spares.classes[index];
+    bool is_own = class->out > 0; // else another thread took it, and here it would only pile up
+    class->out -= is_own;
+    if (!is_own || !spares.is_open || spares.bytes + size > SPARE_THREAD_BYTES) {
+        free(take_block);
+        return;
+    }
     struct spare *block = take_block;
     block->next = class->first;
     class->first = block;

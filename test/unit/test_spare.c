@@ -99,6 +99,17 @@ static void test_a_thread_keeps_so_much_and_no_more(void **state) {
     spare_close();
 }
 
+// A generation is made by one thread and freed by another, again and again.
+static void test_what_others_took_is_not_kept(void **state) {
+    (void)state;
+    spare_open();
+    for (int i = 0; i < 10; i++) {
+        spare_give(malloc(SIZE), SIZE);
+        assert_int_equal(spare_bytes(), 0);
+    }
+    spare_close();
+}
+
 static void test_a_thread_that_has_not_opened_keeps_nothing(void **state) {
     (void)state;
     spare_give(spare_take(SIZE), SIZE);
@@ -111,6 +122,7 @@ int main(void) {
         cmocka_unit_test(test_only_common_sizes_are_kept),
         cmocka_unit_test(test_what_was_not_needed_goes_back),
         cmocka_unit_test(test_a_thread_keeps_so_much_and_no_more),
+        cmocka_unit_test(test_what_others_took_is_not_kept),
         cmocka_unit_test(test_a_thread_that_has_not_opened_keeps_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
