@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks of memory that a thread keeps for its own reuse, by powers of two: what a busy loop takes
-// and gives back thousands of times a second (arenas, bodies, output) costs no allocator and no
+// and gives back thousands of times a second (arenas, bodies, output, streams) costs no allocator and no
 // page faults. What was not needed for a while goes back (spare_tend), and a thread keeps no more
 // than it took itself.
 // A block is the caller's until it is given back; free() is right for it too. A thread that has not
@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-    SPARE_LEAST_BYTES = 2 * 1024,
+    SPARE_LEAST_BYTES = 64,
     SPARE_MOST_BYTES = 256 * 1024, // larger and smaller blocks, and other sizes, are not kept
     SPARE_THREAD_BYTES = 16 * 1024 * 1024,
 };

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 
-enum { LEAST_BITS = 11, MOST_BITS = 18, CLASSES = MOST_BITS - LEAST_BITS + 1, NO_CLASS = CLASSES };
+enum { LEAST_BITS = 6, MOST_BITS = 18, CLASSES = MOST_BITS - LEAST_BITS + 1, NO_CLASS = CLASSES };
 
 _Static_assert(1 << LEAST_BITS == SPARE_LEAST_BYTES && 1 << MOST_BITS == SPARE_MOST_BYTES,
                "one class for each power of two");

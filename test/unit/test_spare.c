@@ -45,7 +45,7 @@ static void test_a_block_that_was_given_is_taken_again(void **state) {
 
 static void test_only_common_sizes_are_kept(void **state) {
     (void)state;
-    static const size_t sizes[] = {1, 1024, 3000, 8191, 8193, 512 * 1024, 1 << 20};
+    static const size_t sizes[] = {1, 32, 3000, 8191, 8193, 512 * 1024, 1 << 20};
     spare_open();
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         char *block = spare_take(sizes[i]);
