@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks of memory that a thread keeps for its own reuse, by powers of two: what a busy loop takes
-// and gives back thousands of times a second (arenas, bodies, output, streams) costs no allocator and no
-// page faults. What was not needed for a while goes back (spare_tend), and a thread keeps no more
-// than it took itself.
+// and gives back thousands of times a second (arenas, streams, bodies, output) costs no allocator
+// and no page faults. What was not needed for a while goes back (spare_tend), and a thread keeps no
+// more than it took itself.
 // A block is the caller's until it is given back; free() is right for it too. A thread that has not
 // opened its spares, and every thread of a sanitizer's build, keeps nothing.
 #ifndef OUTRIDER_BASE_SPARE_H

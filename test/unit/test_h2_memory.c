@@ -13,8 +13,9 @@
 
 enum { FRAME_ROOM = 16 * 1024 + 100 };
 
-// Around the small blocks, which a thread keeps, and the room of a frame, which has pages of its own.
-static const size_t sizes[] = {1, 48, 49, 1024, 1025, FRAME_ROOM, 20 * 1024, 20 * 1024 + 1, 100 * 1024};
+// Around the small blocks, which a thread keeps, and the room of a frame with its own pages.
+static const size_t sizes[] = {1,         48, 49, 1024, 1025, FRAME_ROOM, 20 * 1024, 20 * 1024 + 1,
+                               100 * 1024};
 enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 static void fill(char *memory, size_t size) {
