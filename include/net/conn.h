@@ -83,6 +83,8 @@ bool conn_is_full(const struct conn *conn);
 size_t conn_unsent(const struct conn *conn);
 // Nothing has come, not even the end, that on_bytes or on_eof has not told yet. Asks the kernel.
 bool conn_is_quiet(const struct conn *conn);
+// The same, as of a read earlier in this turn. Asks nobody.
+bool conn_was_drained(const struct conn *conn);
 // In on_flush: since the last on_flush the kernel did not take everything at once.
 bool conn_has_waited(const struct conn *conn);
 void conn_pause(struct conn *conn); // no on_bytes until conn_resume; legal in any state

@@ -34,6 +34,7 @@ struct loop {
     struct list posts;
     struct list tasks;      // due at the end of this turn
     struct list next_tasks; // due at the end of the next turn
+    uint64_t turn;          // counts them, from 1
     struct clock clock;
     struct metrics metrics;    // of this thread
     char *read_scratch;        // LOOP_SCRATCH_BYTES each, used within one callback: bytes as read,

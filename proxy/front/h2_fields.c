@@ -5,12 +5,16 @@
 enum { FIELD_OVERHEAD_BYTES = 32, BOMB_FACTOR = 4 };
 // And more of it with us, on its way through three lists.
 enum { FIELD_WEIGHT_BYTES = 256 };
+// A response's text lies in its exchange's arena, which stays until its stream is closed, and what
+// the library sends later than that it does not read. A promise may outlive the promised exchange.
+enum { FIELD_STAYS = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
 
 static bool is_within_limits(const struct h2_stream *stream, size_t bytes, bool is_cookie);
 static bool add_pseudo(struct raw_request *raw, struct arena *arena, struct slice name,
                        struct slice value);
 static nghttp2_nv nv_of(struct slice name, struct slice value, uint8_t flags);
-static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers *headers);
+static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers *headers,
+                           uint8_t flags);
 
 void h2_fields_add(struct h2_stream *stream, struct slice name, struct slice value) {
     size_t bytes = name.length + value.length + FIELD_OVERHEAD_BYTES;
@@ -98,8 +102,8 @@ size_t h2_fields_of_response(const struct response_head *head, struct arena *are
     status[1] = (char)('0' + head->status / 10 % 10);
     status[2] = (char)('0' + head->status % 10);
     size_t count = 0;
-    nva[count++] = nv_of(SLICE(":status"), slice_of(status, 3), NGHTTP2_NV_FLAG_NONE);
-    append_headers(nva, &count, &head->headers);
+    nva[count++] = nv_of(SLICE(":status"), slice_of(status, 3), FIELD_STAYS);
+    append_headers(nva, &count, &head->headers, FIELD_STAYS);
     *out_nva = nva;
     return count;
 }
@@ -112,7 +116,7 @@ size_t h2_fields_of_request(const struct request_head *head, struct arena *arena
     nva[count++] = nv_of(SLICE(":scheme"), head->scheme, NGHTTP2_NV_FLAG_NONE);
     nva[count++] = nv_of(SLICE(":authority"), head->authority, NGHTTP2_NV_FLAG_NONE);
     nva[count++] = nv_of(SLICE(":path"), head->path, NGHTTP2_NV_FLAG_NONE);
-    append_headers(nva, &count, &head->headers);
+    append_headers(nva, &count, &head->headers, NGHTTP2_NV_FLAG_NONE);
     *out_nva = nva;
     return count;
 }
@@ -121,19 +125,20 @@ size_t h2_fields_of_trailers(const struct headers *trailers, struct arena *arena
                              nghttp2_nv **out_nva) {
     nghttp2_nv *nva = arena_alloc(arena, (trailers->count + 1) * sizeof(*nva));
     size_t count = 0;
-    append_headers(nva, &count, trailers);
+    append_headers(nva, &count, trailers, FIELD_STAYS);
     *out_nva = nva;
     return count;
 }
 
-static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers *headers) {
+static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers *headers,
+                           uint8_t flags) {
     for (uint32_t i = 0; i < headers->count; i++) {
         const struct header *row = &headers->rows[i];
         // Secrets never enter the compression table (RFC 7541 section 7.1.3).
         bool is_secret = row->id == HEADER_SET_COOKIE || row->id == HEADER_COOKIE ||
                          row->id == HEADER_AUTHORIZATION;
-        nva[(*count)++] = nv_of(row->name, row->value,
-                                is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+        uint8_t index = is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+        nva[(*count)++] = nv_of(row->name, row->value, flags | index);
     }
 }
 

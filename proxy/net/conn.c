@@ -286,6 +286,11 @@ bool conn_has_waited(const struct conn *conn) {
     return conn->wire.has_waited;
 }
 
+bool conn_was_drained(const struct conn *conn) {
+    return conn->state == CONN_OPEN && !conn->is_eof && buffer_length(&conn->held) == 0 &&
+           conn->wire.drained_turn == conn->wire.loop->turn;
+}
+
 bool conn_is_quiet(const struct conn *conn) {
     char byte;
     return conn->state == CONN_OPEN && !conn->is_eof && buffer_length(&conn->held) == 0 &&

@@ -22,7 +22,7 @@ static int64_t wall_ms(void);
 static void close_own_handles(struct loop *loop);
 
 void loop_init(struct loop *loop) {
-    *loop = (struct loop){0};
+    *loop = (struct loop){.turn = 1};
     list_init(&loop->posts);
     list_init(&loop->tasks);
     list_init(&loop->next_tasks);
@@ -106,6 +106,7 @@ static void on_prepare(uv_prepare_t *prepare) {
     struct loop *loop = prepare->loop->data;
     loop_wake(loop);
     run_tasks(loop);
+    loop->turn++;
 }
 
 // Only its being active matters: libuv does not sleep then.

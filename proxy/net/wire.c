@@ -62,6 +62,7 @@ static void on_uv_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) 
     struct wire *wire = stream->data;
     if (count > 0) {
         bool is_filled = (size_t)count == buf->len && buf->len >= READ_BYTES;
+        wire->drained_turn = (size_t)count < buf->len ? wire->loop->turn : 0;
         wire->read_unit = is_filled ? LOOP_SCRATCH_BYTES : READ_BYTES;
         wire->events->on_read(wire, slice_of(buf->base, (size_t)count));
     } else if (count < 0 && count != UV_ENOBUFS) {

@@ -85,7 +85,8 @@ void origin_pool_ask(struct origin_call *call) {
 }
 
 // Whatever has come on an idle connection, be it its end, comes before the request: a response
-// among it would be taken for the answer.
+// among it would be taken for the answer. What was read in this turn was looked at a moment ago,
+// which is enough for a request without content: it can be sent again.
 static struct origin_conn *find_idle(struct origin_call *call) {
     struct origin *origin = call->origin;
     if (call->is_retry || push_is_over_share(origin, call)) {
@@ -93,7 +94,7 @@ static struct origin_conn *find_idle(struct origin_call *call) {
     }
     LIST_EACH(&origin->idle, link) {
         struct origin_conn *oc = LIST_ENTRY(link, struct origin_conn, idle);
-        if (conn_is_quiet(oc->conn)) {
+        if ((call->head->is_end && conn_was_drained(oc->conn)) || conn_is_quiet(oc->conn)) {
             return oc;
         }
         close_idle(oc);
