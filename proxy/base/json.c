@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 
+#include "base/swar.h"
+
 enum { REPLACEMENT = 0xfffd };
 
 static bool is_plain(struct slice text);
+static uint64_t find_special(const char *eight);
 static void append_special(struct buffer *out, struct slice bytes, size_t length);
 static void append_escaped(struct buffer *out, unsigned code);
 
@@ -34,14 +37,27 @@ void json_append_text(struct buffer *out, struct slice text) {
     buffer_append(out, "\"", 1);
 }
 
-// Nearly always; without a way out of the loop, so that it takes many bytes at once.
+// Nearly always.
 static bool is_plain(struct slice text) {
-    unsigned special = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        special |= (unsigned)(c < ' ') | (c >= 0x7f) | (c == '"') | (c == '\\');
+    uint64_t special = 0;
+    if (text.length < SWAR_BYTES) {
+        for (size_t i = 0; i < text.length; i++) {
+            unsigned char c = (unsigned char)text.data[i];
+            special |= (unsigned)(c < ' ') | (c >= 0x7f) | (c == '"') | (c == '\\');
+        }
+        return special == 0;
+    }
+    special = find_special(text.data + text.length - SWAR_BYTES); // the rest, and some more
+    for (size_t i = 0; i + SWAR_BYTES <= text.length; i += SWAR_BYTES) {
+        special |= find_special(text.data + i);
     }
     return special == 0;
+}
+
+static uint64_t find_special(const char *eight) {
+    uint64_t word = swar_load(eight);
+    return swar_below(word, ' ') | swar_equal(word, 0x7f) | (word & SWAR_HIGH) |
+           swar_equal(word, '"') | swar_equal(word, '\\');
 }
 
 // The character of that length in front, or one byte that begins none.
@@ -91,6 +107,11 @@ size_t json_utf8_length(struct slice bytes) {
 }
 
 void json_append_number(struct buffer *out, uint64_t number) {
+    if (number < 10) {
+        char digit = (char)('0' + number);
+        buffer_append(out, &digit, 1);
+        return;
+    }
     char digits[20];
     size_t at = sizeof(digits);
     do {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "h1_parser.h"
 
+#include "base/swar.h"
+
 enum {
     CHUNK_LINE_BYTES = 20, // CR LF of the chunk before, 16 digits, CR LF: more is extension
     MAX_CHUNK_LENGTH_BITS = 62,
@@ -127,10 +129,7 @@ static bool finish_field(struct h1_parser *parser) {
     if (parser->name.length == 0) {
         return true;
     }
-    char *name = (char *)parser->name.data; // in the reader's own copy
-    for (size_t i = 0; i < parser->name.length; i++) {
-        name[i] = slice_lower(name[i]);
-    }
+    swar_copy_lower((char *)parser->name.data, parser->name); // in the reader's own copy
     struct header field = {.name = parser->name,
                            .value = slice_trim(parser->value),
                            .id = headers_identify(parser->name)};

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "base/swar.h"
+
 static void grow(struct headers *headers, uint32_t capacity);
 static void append(struct headers *headers, enum header_id id, struct slice name,
                    struct slice value);
 static void refresh_present(struct headers *headers, enum header_id id);
-static bool may_hold_control(uint64_t eight);
+static uint64_t find_control(const char *eight);
 static bool is_visible(struct slice value);
 
 _Static_assert(HEADER_COUNT <= 64, "struct headers has one bit per known name");
@@ -99,9 +101,7 @@ void headers_add(struct headers *headers, struct slice name, struct slice value)
     char folded[LONGEST_KNOWN_NAME];
     enum header_id id = HEADER_OTHER;
     if (name.length <= LONGEST_KNOWN_NAME) {
-        for (size_t i = 0; i < name.length; i++) {
-            folded[i] = slice_lower(name.data[i]);
-        }
+        swar_copy_lower(folded, name);
         id = headers_identify(slice_of(folded, name.length));
     }
     if (id != HEADER_OTHER) {
@@ -109,9 +109,7 @@ void headers_add(struct headers *headers, struct slice name, struct slice value)
         return;
     }
     char *copy = arena_alloc(headers->arena, name.length + value.length + 1);
-    for (size_t i = 0; i < name.length; i++) {
-        copy[i] = slice_lower(name.data[i]);
-    }
+    swar_copy_lower(copy, name);
     char *value_copy = copy + name.length;
     if (value.length > 0) {
         memcpy(value_copy, value.data, value.length);
@@ -235,25 +233,20 @@ bool headers_is_name(struct slice name) {
 }
 
 bool headers_is_value(struct slice value) {
-    size_t i = 0;
-    for (; i + sizeof(uint64_t) <= value.length; i += sizeof(uint64_t)) {
-        uint64_t eight;
-        memcpy(&eight, value.data + i, sizeof(eight));
-        if (may_hold_control(eight) && !is_visible(slice_of(value.data + i, sizeof(eight)))) {
-            return false;
-        }
+    if (value.length < SWAR_BYTES) {
+        return is_visible(value);
     }
-    return is_visible(slice_skip(value, i));
+    uint64_t found = find_control(value.data + value.length - SWAR_BYTES); // the rest, and some more
+    for (size_t i = 0; i + SWAR_BYTES <= value.length; i += SWAR_BYTES) {
+        found |= find_control(value.data + i);
+    }
+    return found == 0 || is_visible(value);
 }
 
-// Whether one of the eight bytes is below 0x20 or 0x7f; no carry hides one, though it may name its
-// neighbour too.
-static bool may_hold_control(uint64_t eight) {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t delete = eight ^ ones * 0x7f;
-    uint64_t is_low = (eight - ones * 0x20) & ~eight;
-    uint64_t is_delete = (delete - ones) & ~delete;
-    return ((is_low | is_delete) & ones * 0x80) != 0;
+// Tabs too.
+static uint64_t find_control(const char *eight) {
+    uint64_t word = swar_load(eight);
+    return swar_below(word, ' ') | swar_equal(word, 0x7f);
 }
 
 static bool is_visible(struct slice value) {

@@ -73,6 +73,24 @@ static void test_every_byte(void **state) {
     free(json);
 }
 
+static void test_a_byte_is_escaped_wherever_it_stands(void **state) {
+    (void)state;
+    for (size_t length = 1; length <= 24; length++) {
+        for (size_t at = 0; at < length; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char text[24];
+                memset(text, 'a', sizeof(text));
+                text[at] = (char)byte;
+                bool is_plain = byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+                char *json = json_of(slice_of(text, length));
+                bool is_longer = strlen(json) > length + 2;
+                assert_int_equal(is_longer, !is_plain);
+                free(json);
+            }
+        }
+    }
+}
+
 static void test_numbers(void **state) {
     (void)state;
     struct buffer out = {0};
@@ -90,6 +108,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_a_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Eight bytes at once in a word ("SIMD within a register"), for the checks that every byte of every
+// field goes through. Results have the high bit of a byte that is meant; a carry may add the byte
+// behind such a one, so ask only whether there is any.
+#ifndef OUTRIDER_BASE_SWAR_H
+#define OUTRIDER_BASE_SWAR_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/slice.h"
+
+enum { SWAR_BYTES = 8 };
+
+#define SWAR_ONES UINT64_C(0x0101010101010101)
+#define SWAR_HIGH UINT64_C(0x8080808080808080)
+
+static inline uint64_t swar_load(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+// Bytes below `limit`, which is at most 128.
+static inline uint64_t swar_below(uint64_t word, unsigned char limit) {
+    return (word - SWAR_ONES * limit) & ~word & SWAR_HIGH;
+}
+
+static inline uint64_t swar_equal(uint64_t word, unsigned char byte) {
+    return swar_below(word ^ SWAR_ONES * byte, 1);
+}
+
+// With ASCII letters in lower case.
+static inline uint64_t swar_lower(uint64_t word) {
+    uint64_t low = word & ~SWAR_HIGH;
+    uint64_t from_a = low + SWAR_ONES * (0x80 - 'A');
+    uint64_t beyond_z = low + SWAR_ONES * (0x7f - 'Z');
+    uint64_t upper = (from_a ^ beyond_z) & ~word & SWAR_HIGH;
+    return word | upper >> 2;
+}
+
+// Copies the bytes to `to` in lower case; `to` may be where they are.
+static inline void swar_copy_lower(char *to, struct slice bytes) {
+    size_t i = 0;
+    for (; i + SWAR_BYTES <= bytes.length; i += SWAR_BYTES) {
+        uint64_t word = swar_lower(swar_load(bytes.data + i));
+        memcpy(to + i, &word, sizeof(word));
+    }
+    for (; i < bytes.length; i++) {
+        to[i] = slice_lower(bytes.data[i]);
+    }
+}
+
+#endif
