@@ -236,7 +236,7 @@ bool headers_is_value(struct slice value) {
     if (value.length < SWAR_BYTES) {
         return is_visible(value);
     }
-    uint64_t found = find_control(value.data + value.length - SWAR_BYTES); // the rest, and some more
+    uint64_t found = find_control(value.data + value.length - SWAR_BYTES); // the rest, and more
     for (size_t i = 0; i + SWAR_BYTES <= value.length; i += SWAR_BYTES) {
         found |= find_control(value.data + i);
     }

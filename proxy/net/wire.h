@@ -41,8 +41,8 @@ struct wire {
     size_t progress_left; // what was left of `writing` when progress was last seen
     uint64_t progress_ms;
     uint64_t drained_turn; // in which a read got all that had come
-    int error;    // of writing: negative errno; nothing is written after it
-    bool is_busy; // `writing` is under way
+    int error;             // of writing: negative errno; nothing is written after it
+    bool is_busy;          // `writing` is under way
     bool is_reading;
     bool has_waited; // the kernel did not take all at once; cleared by the owner
 };
