@@ -20,6 +20,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zeroed(struct arena *arena, size_t size);
 // A copy, NUL-terminated behind its end (the NUL is not counted).
 struct slice arena_copy(struct arena *arena, struct slice bytes);
+// All parts in one piece.
+struct slice arena_join(struct arena *arena, const struct slice *parts, size_t count);
 struct slice arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // Bytes handed out so far, for limits and tests.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Eight bytes at once in a word ("SIMD within a register"), for the checks that every byte of every
-// field goes through. Results have the high bit of a byte that is meant; a carry may add the byte
-// behind such a one, so ask only whether there is any.
+// field goes through. Results have the high bit of each byte that is meant.
 #ifndef OUTRIDER_BASE_SWAR_H
 #define OUTRIDER_BASE_SWAR_H
 
@@ -21,9 +20,13 @@ static inline uint64_t swar_load(const char *at) {
     return word;
 }
 
-// Bytes below `limit`, which is at most 128.
+// Bytes that are `first`, 1 to 128, or more.
+static inline uint64_t swar_from(uint64_t word, unsigned char first) {
+    return (((word & ~SWAR_HIGH) + SWAR_ONES * (0x80U - first)) | word) & SWAR_HIGH;
+}
+
 static inline uint64_t swar_below(uint64_t word, unsigned char limit) {
-    return (word - SWAR_ONES * limit) & ~word & SWAR_HIGH;
+    return swar_from(word, limit) ^ SWAR_HIGH;
 }
 
 static inline uint64_t swar_equal(uint64_t word, unsigned char byte) {

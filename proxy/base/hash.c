@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/hash.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct sip {
@@ -32,6 +33,28 @@ static inline void absorb(struct sip *sip, uint64_t word, unsigned rounds) {
     sip->v0 ^= word;
 }
 
+static inline uint64_t load(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return le64toh(word);
+}
+
+// What stands behind the whole words; of a longer text together with what is before it.
+static inline uint64_t rest(struct slice bytes, size_t whole) {
+    size_t count = bytes.length - whole;
+    if (count == 0) {
+        return 0;
+    }
+    if (whole > 0) {
+        return load(bytes.data + bytes.length - 8) >> (64 - 8 * count);
+    }
+    uint64_t word = 0;
+    for (size_t i = 0; i < count; i++) {
+        word |= (uint64_t)(unsigned char)bytes.data[i] << (8 * i);
+    }
+    return word;
+}
+
 // The numbers of rounds are constants in both callers.
 __attribute__((always_inline)) static inline uint64_t
 hash(uint64_t first, uint64_t second, struct slice bytes, unsigned rounds, unsigned last_rounds) {
@@ -39,15 +62,9 @@ hash(uint64_t first, uint64_t second, struct slice bytes, unsigned rounds, unsig
                       first ^ 0x6c7967656e657261U, second ^ 0x7465646279746573U};
     size_t whole = bytes.length / 8 * 8;
     for (size_t i = 0; i < whole; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes.data + i, 8);
-        absorb(&sip, word, rounds);
+        absorb(&sip, load(bytes.data + i), rounds);
     }
-    uint64_t last = (uint64_t)bytes.length << 56;
-    for (size_t i = whole; i < bytes.length; i++) {
-        last |= (uint64_t)(unsigned char)bytes.data[i] << (8 * (i - whole));
-    }
-    absorb(&sip, last, rounds);
+    absorb(&sip, (uint64_t)bytes.length << 56 | rest(bytes, whole), rounds);
     sip.v2 ^= 0xff;
     for (unsigned i = 0; i < last_rounds; i++) {
         mix(&sip);

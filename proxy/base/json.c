@@ -56,8 +56,8 @@ static bool is_plain(struct slice text) {
 
 static uint64_t find_special(const char *eight) {
     uint64_t word = swar_load(eight);
-    return swar_below(word, ' ') | swar_equal(word, 0x7f) | (word & SWAR_HIGH) |
-           swar_equal(word, '"') | swar_equal(word, '\\');
+    return swar_below(word, ' ') | swar_from(word, 0x7f) | swar_equal(word, '"') |
+           swar_equal(word, '\\');
 }
 
 // The character of that length in front, or one byte that begins none.

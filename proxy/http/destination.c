@@ -98,6 +98,8 @@ bool destination_fits(const struct destination *destination, struct slice conten
 struct slice destination_hint(struct slice path, struct slice as, struct arena *arena) {
     struct slice told = as.length > 0 ? as : destination_guess(path);
     struct slice named = told.length > 0 ? told : SLICE("fetch");
-    return arena_printf(arena, "<%.*s>; rel=preload; as=%.*s%s", SLICE_ARGS(path),
-                        SLICE_ARGS(named), destination_find(named)->is_cors ? "; crossorigin" : "");
+    bool is_cors = destination_find(named)->is_cors;
+    const struct slice parts[] = {SLICE("<"), path, SLICE(">; rel=preload; as="), named,
+                                  is_cors ? SLICE("; crossorigin") : SLICE_EMPTY};
+    return arena_join(arena, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -22,7 +22,6 @@ static struct slice appended(const struct headers *headers, enum header_id id, s
 static struct slice forwarded_element(const struct request_head *request,
                                       const struct client *client, struct arena *arena);
 static struct slice client_address(const struct client *client);
-static struct slice concat(struct arena *arena, const struct slice *parts, size_t count);
 static void add_unless_there(struct headers *headers, enum header_id id, struct slice value);
 static struct slice client_port(const struct request_head *request, const struct client *client,
                                 struct arena *arena);
@@ -125,7 +124,7 @@ static void add_forwarding(const struct request_head *request, const struct clie
 static struct slice appended(const struct headers *headers, enum header_id id, struct slice last) {
     struct slice list = forward_join(headers, id, SLICE(", "), headers->arena);
     const struct slice parts[] = {list, SLICE(", "), last};
-    return list.length == 0 ? last : concat(headers->arena, parts, COUNT(parts));
+    return list.length == 0 ? last : arena_join(headers->arena, parts, COUNT(parts));
 }
 
 // The authority holds no quotes and no backslashes: url_normalize_authority saw to it.
@@ -139,25 +138,12 @@ static struct slice forwarded_element(const struct request_head *request,
         request->authority,
         client->is_tls ? SLICE("\";proto=https") : SLICE("\";proto=http"),
     };
-    return concat(arena, parts, COUNT(parts));
+    return arena_join(arena, parts, COUNT(parts));
 }
 
 static struct slice client_address(const struct client *client) {
     bool is_unix = slice_equal(client->address, SLICE("unix"));
     return is_unix || client->address.length == 0 ? SLICE("unknown") : client->address;
-}
-
-static struct slice concat(struct arena *arena, const struct slice *parts, size_t count) {
-    size_t length = 0;
-    for (size_t i = 0; i < count; i++) {
-        length += parts[i].length;
-    }
-    char *bytes = arena_alloc(arena, length);
-    char *at = bytes;
-    for (size_t i = 0; i < count; i++) {
-        at = (char *)mempcpy(at, parts[i].data, parts[i].length);
-    }
-    return slice_of(bytes, length);
 }
 
 static void add_unless_there(struct headers *headers, enum header_id id, struct slice value) {

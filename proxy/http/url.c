@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/swar.h"
+
 enum { HOST_MAX_BYTES = 255, PORT_MAX_DIGITS = 5, PORT_MAX = 65535 };
 
 static size_t host_length(struct slice authority);
@@ -13,6 +15,8 @@ static bool is_ipv6(struct slice text);
 static bool parse_port(struct slice digits, unsigned *out_port);
 static unsigned default_port(struct slice scheme);
 static struct slice lower_copy(struct arena *arena, struct slice text);
+static bool is_ordinary(struct slice path);
+static uint64_t find_special(const char *eight);
 static bool is_forbidden(unsigned char byte);
 static bool is_encoded(unsigned char byte);
 static struct slice encode(struct arena *arena, struct slice path, size_t encoded);
@@ -163,6 +167,10 @@ bool url_check_path(struct slice path, struct arena *arena, struct slice *out_pa
     if (path.length == 0 || path.data[0] != '/') {
         return false;
     }
+    if (is_ordinary(path)) {
+        *out_path = path;
+        return true;
+    }
     size_t encoded = 0;
     for (size_t i = 0; i < path.length; i++) {
         unsigned char byte = (unsigned char)path.data[i];
@@ -173,6 +181,26 @@ bool url_check_path(struct slice path, struct arena *arena, struct slice *out_pa
     }
     *out_path = encoded == 0 ? path : encode(arena, path, encoded);
     return true;
+}
+
+// Nearly always. False does not say that there is anything special.
+static bool is_ordinary(struct slice path) {
+    if (path.length < SWAR_BYTES) {
+        return false;
+    }
+    uint64_t found = find_special(path.data + path.length - SWAR_BYTES); // the rest, and more
+    for (size_t i = 0; i + SWAR_BYTES <= path.length; i += SWAR_BYTES) {
+        found |= find_special(path.data + i);
+    }
+    return found == 0;
+}
+
+// What is_forbidden, is_encoded or a fragment's mark; and "~".
+static uint64_t find_special(const char *eight) {
+    uint64_t word = swar_load(eight);
+    return swar_below(word, ' ' + 1) | swar_from(word, '{') | swar_equal(word, '"') |
+           swar_equal(word, '#') | swar_equal(word, '<') | swar_equal(word, '>') |
+           swar_equal(word, '\\') | swar_equal(word, '^') | swar_equal(word, '`');
 }
 
 static bool is_forbidden(unsigned char byte) {

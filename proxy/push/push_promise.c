@@ -89,8 +89,8 @@ static struct slice referer(const struct request_head *page, const struct url *u
                             struct arena *arena) {
     bool is_same_site = slice_equal(url->authority, page->authority);
     struct slice path = is_same_site ? page->path : SLICE("/");
-    return arena_printf(arena, "%.*s://%.*s%.*s", SLICE_ARGS(page->scheme),
-                        SLICE_ARGS(page->authority), SLICE_ARGS(path));
+    const struct slice parts[] = {page->scheme, SLICE("://"), page->authority, path};
+    return arena_join(arena, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 static void copy_fields(const struct request_head *page, enum header_id id,

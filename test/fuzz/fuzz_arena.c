@@ -4,8 +4,6 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/ensure.h"
@@ -42,33 +40,6 @@ void *arena_alloc(struct arena *arena, size_t size) {
     arena->pieces = piece;
     arena->used += size;
     return piece->data;
-}
-
-void *arena_zeroed(struct arena *arena, size_t size) {
-    return memset(arena_alloc(arena, size), 0, size);
-}
-
-struct slice arena_copy(struct arena *arena, struct slice bytes) {
-    char *copy = arena_alloc(arena, bytes.length + 1);
-    if (bytes.length > 0) {
-        memcpy(copy, bytes.data, bytes.length);
-    }
-    copy[bytes.length] = '\0';
-    return slice_of(copy, bytes.length);
-}
-
-struct slice arena_printf(struct arena *arena, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    ensure(length >= 0);
-    char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
-    va_end(again);
-    return slice_of(text, (size_t)length);
 }
 
 size_t arena_used(const struct arena *arena) {

@@ -56,6 +56,17 @@ static void test_zeroed_after_reuse(void **state) {
     }
 }
 
+static void test_parts_are_joined(void **state) {
+    (void)state;
+    struct arena *arena = arena_create();
+    const struct slice parts[] = {SLICE("a"), SLICE_EMPTY, SLICE("bc"), SLICE("d")};
+    struct slice joined = arena_join(arena, parts, 4);
+    assert_int_equal(joined.length, 4);
+    assert_memory_equal(joined.data, "abcd", 4);
+    assert_int_equal(arena_join(arena, parts, 0).length, 0);
+    arena_destroy(arena);
+}
+
 static void test_copy_and_printf_end_with_nul(void **state) {
     (void)state;
     struct arena *arena = arena_create();
@@ -79,6 +90,7 @@ int main(void) {
         cmocka_unit_test(test_memory_is_aligned_and_distinct),
         cmocka_unit_test(test_large_pieces_get_blocks_of_their_own),
         cmocka_unit_test(test_zeroed_after_reuse),
+        cmocka_unit_test(test_parts_are_joined),
         cmocka_unit_test(test_copy_and_printf_end_with_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

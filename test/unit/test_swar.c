@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,19 +15,30 @@ static void fill(char eight[SWAR_BYTES], unsigned at, unsigned byte, char others
     eight[at] = (char)byte;
 }
 
-static void test_a_byte_is_found_wherever_it_stands(void **state) {
-    (void)state;
-    char eight[SWAR_BYTES];
+static void expect_marks(uint64_t marks, const char eight[SWAR_BYTES], unsigned first,
+                         unsigned last) {
     for (unsigned at = 0; at < SWAR_BYTES; at++) {
-        for (unsigned byte = 0; byte < 256; byte++) {
-            fill(eight, at, byte, 'x');
-            assert_int_equal(swar_below(swar_load(eight), ' ') != 0, byte < ' ');
-            assert_int_equal(swar_below(swar_load(eight), 128) != 0, 1); // the others
-            assert_int_equal(swar_equal(swar_load(eight), '"') != 0, byte == '"');
-            fill(eight, at, byte, '\xff');
-            assert_int_equal(swar_below(swar_load(eight), 128) != 0, byte < 128);
-            assert_int_equal(swar_equal(swar_load(eight), 0x7f) != 0, byte == 0x7f);
-            assert_int_equal(swar_equal(swar_load(eight), 0) != 0, byte == 0);
+        unsigned byte = (unsigned char)eight[at];
+        bool is_meant = byte >= first && byte <= last;
+        assert_int_equal(((unsigned char *)&marks)[at], is_meant ? 0x80 : 0);
+    }
+}
+
+static void test_bytes_are_marked_wherever_they_stand(void **state) {
+    (void)state;
+    static const char neighbours[] = {'\0', '\x1f', ' ', '!', 'z', '{', '\x7f', '\x80', '\xff'};
+    for (size_t n = 0; n < sizeof(neighbours); n++) {
+        for (unsigned i = 0; i < SWAR_BYTES * 256; i++) {
+            char eight[SWAR_BYTES];
+            fill(eight, i / 256, i % 256, neighbours[n]);
+            uint64_t word = swar_load(eight);
+            expect_marks(swar_below(word, ' '), eight, 0, ' ' - 1);
+            expect_marks(swar_below(word, 128), eight, 0, 127);
+            expect_marks(swar_from(word, 1), eight, 1, 255);
+            expect_marks(swar_from(word, '{'), eight, '{', 255);
+            expect_marks(swar_equal(word, 0), eight, 0, 0);
+            expect_marks(swar_equal(word, '"'), eight, '"', '"');
+            expect_marks(swar_equal(word, 0x7f), eight, 0x7f, 0x7f);
         }
     }
 }
@@ -65,7 +77,7 @@ static void test_copies_of_every_length(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_byte_is_found_wherever_it_stands),
+        cmocka_unit_test(test_bytes_are_marked_wherever_they_stand),
         cmocka_unit_test(test_letters_become_lower_case_and_nothing_else_changes),
         cmocka_unit_test(test_copies_of_every_length),
     };

@@ -171,6 +171,28 @@ static void test_paths(void **state) {
     }
 }
 
+static void test_a_byte_of_a_path_counts_wherever_it_stands(void **state) {
+    (void)state;
+    for (size_t length = 2; length <= 20; length++) {
+        for (size_t at = 1; at < length; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char text[20];
+                memset(text, 'a', sizeof(text));
+                text[0] = '/';
+                text[at] = (char)byte;
+                struct arena *arena = arena_create();
+                struct slice got = SLICE_EMPTY;
+                bool is_good = url_check_path(slice_of(text, length), arena, &got);
+                bool is_bad = byte <= ' ' || byte >= 0x7f || byte == '\\' || byte == '#';
+                assert_int_equal(is_good, !is_bad);
+                bool is_encoded = is_good && strchr("\"<>^`{|}", (int)byte) != NULL;
+                assert_int_equal(got.length, is_bad ? 0 : is_encoded ? length + 2 : length);
+                arena_destroy(arena);
+            }
+        }
+    }
+}
+
 // --- references -------------------------------------------------------------------------------
 
 struct reference {
@@ -370,10 +392,15 @@ static void test_too_long(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_authorities),   cmocka_unit_test(test_authority_too_long),
-        cmocka_unit_test(test_host_and_port), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_rfc3986),       cmocka_unit_test(test_more_references),
-        cmocka_unit_test(test_odd_bases),     cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_authorities),
+        cmocka_unit_test(test_authority_too_long),
+        cmocka_unit_test(test_host_and_port),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_a_byte_of_a_path_counts_wherever_it_stands),
+        cmocka_unit_test(test_rfc3986),
+        cmocka_unit_test(test_more_references),
+        cmocka_unit_test(test_odd_bases),
+        cmocka_unit_test(test_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
