@@ -110,8 +110,8 @@ static void *resize(void *memory, size_t size, void *user) {
     struct head *head = (struct head *)memory - 1;
     bool is_frame_room = memory == session->frame_room;
     if (!is_frame_room && head->whole == 0) {
-        head = realloc(head, sizeof(*head) + size);
-        return head != NULL ? head + 1 : NULL;
+        struct head *resized = realloc(head, sizeof(*head) + size);
+        return resized != NULL ? block_of(resized, 0) : NULL;
     }
     size_t had = is_frame_room ? FRAME_ROOM_MOST : head->whole - sizeof(*head);
     if (size <= had) {

@@ -29,6 +29,7 @@ struct conn {
     uint64_t deadline_ms;
     uint64_t deadline_set_ms;
     uint64_t progress_ms;
+    uint64_t drained_turn;
     enum fault fault;
     bool is_tls;
     bool is_ready;
@@ -176,6 +177,7 @@ static void deliver_piece(struct conn *conn) {
     struct slice bytes = slice_first(buffer_peek(&conn->incoming), most > 0 ? most : 1);
     char *copy = memcpy(alloc_bytes(bytes.length), bytes.data, bytes.length);
     buffer_consume(&conn->incoming, bytes.length);
+    conn->drained_turn = buffer_length(&conn->incoming) == 0 ? conn->loop->turn : 0;
     conn->events->on_bytes(conn->user, slice_of(copy, bytes.length));
     free(copy);
 }
@@ -291,6 +293,11 @@ void conn_mark(struct conn *conn) {
 
 void conn_hasten(struct conn *conn) {
     conn->is_hastened = true;
+}
+
+bool conn_was_drained(const struct conn *conn) {
+    return buffer_length(&conn->incoming) == 0 && !conn->is_eof &&
+           conn->drained_turn == conn->loop->turn;
 }
 
 bool conn_is_quiet(const struct conn *conn) {

@@ -504,6 +504,7 @@ static void ask_about(void) {
     struct conn_path path;
     if (user.conn != NULL) {
         conn_is_quiet(user.conn);
+        conn_was_drained(user.conn);
         conn_measure_path(user.conn, &path);
         conn_covers(user.conn, conn_server_name(user.conn));
         fuzz_check(conn_last_progress_ms(user.conn) <= loop_now(&loop));

@@ -15,7 +15,7 @@ static size_t timer_count;
 #define CLOSING UINT64_MAX
 
 void loop_init(struct loop *loop) {
-    *loop = (struct loop){0};
+    *loop = (struct loop){.turn = 1};
     list_init(&loop->posts);
     list_init(&loop->tasks);
     list_init(&loop->next_tasks);
@@ -59,6 +59,7 @@ void fuzz_loop_turn(struct loop *loop) {
     while ((link = list_take_first(&loop->next_tasks)) != NULL) {
         list_append(&loop->tasks, link);
     }
+    loop->turn++;
 }
 
 void fuzz_loop_pass(struct loop *loop, uint64_t ms) {

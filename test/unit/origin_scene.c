@@ -299,6 +299,9 @@ static void act(struct user *user, const char *event) {
         user->is_over = true;
         break;
     case USER_STARTS_ANOTHER:
+        if (user->stray_fd > 0) {
+            assert_int_equal(write(user->stray_fd, "HTTP/1.1 ", 9), 9);
+        }
         user_start(user->other);
         break;
     }

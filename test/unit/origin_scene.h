@@ -54,7 +54,8 @@ struct user {
     enum fault fault;
     const char *act_at; // "interim", "interims", "head", "body", "taken", "end", "fail" or NULL
     enum user_act act;
-    struct user *other; // started by USER_STARTS_ANOTHER
+    struct user *other; // started by USER_STARTS_ANOTHER,
+    int stray_fd;       // after the origin said something more here, when it is not 0
 };
 
 // `origin` is YAML: options of the origin beside its url, or "".

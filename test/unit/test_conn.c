@@ -28,10 +28,11 @@ struct scene {
     struct loop loop;
     struct conn *conn; // NULL after on_end
     int peer;
-    char story[512];      // what the user was told, in order
-    struct buffer got;    // by on_bytes
-    size_t largest_piece; // of them
-    size_t room;          // 0: unlimited
+    char story[512];        // what the user was told, in order
+    struct buffer got;      // by on_bytes
+    size_t largest_piece;   // of them
+    size_t room;            // 0: unlimited
+    unsigned drained_count; // of on_bytes that got all there was
     int end_count;
     enum fault fault;
     bool is_inside;     // a call of ours to conn: no callback may come
@@ -92,6 +93,7 @@ static void on_bytes(void *user, struct slice bytes) {
     buffer_append_slice(&scene->got, bytes);
     scene->largest_piece =
         bytes.length > scene->largest_piece ? bytes.length : scene->largest_piece;
+    scene->drained_count += conn_was_drained(scene->conn);
     tell(scene, "bytes");
 }
 
@@ -534,6 +536,8 @@ static void test_room_limits_each_piece(void **state) {
         assert_int_equal(buffer_length(&scene.got), 40);
         size_t most = rooms[i] > 0 ? rooms[i] : 1;
         assert_int_equal(scene.largest_piece, most < 40 ? most : 40);
+        assert_int_equal(scene.drained_count, most > 1);
+        assert_false(conn_was_drained(scene.conn)); // any more
         scene_close(&scene);
     }
 }

@@ -372,6 +372,34 @@ static void test_next_call_from_inside_the_end(void **state) {
     scene_close(&s);
 }
 
+// It could not be sent again.
+static void test_content_does_not_meet_what_came_behind_a_response(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "");
+    struct user first, second;
+    user_init(&first, &s, "GET", "/1");
+    user_init(&second, &s, "POST", "/2");
+    second.head.content_length = 2;
+    second.head.is_end = false;
+    first.act_at = "end";
+    first.act = USER_STARTS_ANOTHER;
+    first.other = &second;
+    user_start(&first);
+    int fd = origin_accept(&s);
+    origin_hear_head(&s, fd);
+    first.stray_fd = fd;
+    origin_say(&s, fd, HI);
+    user_expect(&first, "head 200 2\nend\n");
+    int other_fd = origin_accept(&s);
+    origin_expect(&s, other_fd, "POST /2 ");
+    origin_expect_closed(&s, fd);
+    user_finish(&first);
+    user_finish(&second);
+    origin_expect_closed(&s, other_fd);
+    scene_close(&s);
+}
+
 // --- no connection -------------------------------------------------------------------------------
 
 static void test_nobody_listens(void **state) {
@@ -946,6 +974,7 @@ int main(void) {
         cmocka_unit_test(test_retry_wants_a_new_connection),
         cmocka_unit_test(test_retry_from_inside),
         cmocka_unit_test(test_next_call_from_inside_the_end),
+        cmocka_unit_test(test_content_does_not_meet_what_came_behind_a_response),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_connecting_takes_too_long),
         cmocka_unit_test(test_silent_origin),
