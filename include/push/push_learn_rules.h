@@ -94,8 +94,12 @@ struct push_learn_lesson {
     struct slice visitor;
 };
 
-void push_learn_rules_read(const struct push_learn_response *response, struct arena *arena,
+// Reason, key and life. FIRST: the elements are to be read.
+void push_learn_rules_open(const struct push_learn_response *response,
                            struct push_learn_lesson *out_lesson);
+// The rest, after that reason; it may be another one now.
+void push_learn_rules_read(const struct push_learn_response *response, struct arena *arena,
+                           struct push_learn_lesson *lesson);
 // The same without looking at links: FIRST when a response of this page may be learned from.
 enum push_learn_reason push_learn_rules_judge(const struct push_learn_response *response);
 

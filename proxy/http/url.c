@@ -237,7 +237,7 @@ enum url_relation url_resolve(const struct url *base, struct slice reference, st
     if (reference.length == 0 || reference.length > URL_MAX_BYTES) {
         return URL_BAD;
     }
-    for (size_t i = 0; i < reference.length; i++) {
+    for (size_t i = is_ordinary(reference) ? reference.length : 0; i < reference.length; i++) {
         if (is_forbidden((unsigned char)reference.data[i])) {
             return URL_BAD;
         }

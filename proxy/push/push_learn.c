@@ -15,8 +15,13 @@ static void leave_out_bad(struct push_learn *learn, const struct push_learn_page
                           uint64_t now_ms, struct push_learn_links *links);
 static bool may_teach(struct push_learn *learn, const struct push_learn_response *response,
                       uint64_t now_ms);
-static enum push_learn_reason see(struct push_learn *learn, const struct push_learn_lesson *lesson,
-                                  uint64_t conn_id, uint64_t now_ms);
+static enum push_learn_reason see(struct push_learn *learn,
+                                  const struct push_learn_response *response,
+                                  struct push_learn_lesson *lesson, uint64_t conn_id,
+                                  struct arena *arena, uint64_t now_ms);
+static bool is_worded_alike(const struct push_learn_page *page, uint64_t wording, uint64_t now_ms);
+static uint64_t hash_wording(const struct push_learn *learn, const struct headers *headers);
+static bool holds_lesson(enum push_learn_reason reason);
 static void view(const struct push_learn_page *page, uint64_t now_ms,
                  struct push_learn_view *out_view);
 static uint64_t since(uint64_t then_ms, uint64_t now_ms);
@@ -124,10 +129,10 @@ enum push_learn_reason push_learn_observe(struct push_learn *learn,
         learn->stats.reasons[PUSH_LEARN_NO_LINKS]++;
         return PUSH_LEARN_NO_LINKS;
     }
-    push_learn_rules_read(response, arena, &lesson);
+    push_learn_rules_open(response, &lesson);
     enum push_learn_reason reason = lesson.reason;
     if (reason == PUSH_LEARN_FIRST) {
-        reason = see(learn, &lesson, conn_id, now_ms);
+        reason = see(learn, response, &lesson, conn_id, arena, now_ms);
     }
     if (push_learn_rules_drops(reason) && push_learn_drop(learn, &lesson.key, now_ms, now_ms)) {
         push_learn_tell_drop(learn, &lesson.key, now_ms);
@@ -146,17 +151,33 @@ static bool may_teach(struct push_learn *learn, const struct push_learn_response
             push_learn_get(learn, &key, now_ms) != NULL);
 }
 
-static enum push_learn_reason see(struct push_learn *learn, const struct push_learn_lesson *lesson,
-                                  uint64_t conn_id, uint64_t now_ms) {
-    struct push_learn_page *page;
+// A page that says what it said before is not read again.
+static enum push_learn_reason see(struct push_learn *learn,
+                                  const struct push_learn_response *response,
+                                  struct push_learn_lesson *lesson, uint64_t conn_id,
+                                  struct arena *arena, uint64_t now_ms) {
+    uint64_t wording = hash_wording(learn, &response->response->headers);
+    struct push_learn_page *page = push_learn_get(learn, &lesson->key, now_ms);
+    bool is_known = is_worded_alike(page, wording, now_ms);
+    if (is_known) {
+        lesson->visitor = push_learn_rules_visitor(response->request, arena);
+    } else {
+        push_learn_rules_read(response, arena, lesson);
+        if (lesson->reason != PUSH_LEARN_FIRST) {
+            return lesson->reason;
+        }
+    }
     struct push_learn_sighting sighting = {.conn_id = conn_id, .ms = now_ms};
     if (lesson->visitor.length > 0) {
         sighting.visitor = hash_visitor(learn, lesson->visitor);
     }
-    enum push_learn_reason reason = push_learn_sight(learn, lesson, sighting, now_ms, &page);
+    enum push_learn_reason reason = is_known
+                                        ? push_learn_agree(learn, page, lesson, sighting)
+                                        : push_learn_sight(learn, lesson, sighting, now_ms, &page);
     if (page == NULL) {
         return reason;
     }
+    page->wording = holds_lesson(reason) ? wording : page->wording;
     // What changes nothing is told seldom: so often that the page stays alive everywhere.
     uint64_t pause_ms = PUSH_LEARN_SHARE_MS + lesson->life_ms / 4;
     bool is_news = reason == PUSH_LEARN_FIRST || reason == PUSH_LEARN_DISAGREED ||
@@ -167,6 +188,26 @@ static enum push_learn_reason see(struct push_learn *learn, const struct push_le
         push_learn_tell_sighting(learn, page, sighting);
     }
     return reason;
+}
+
+// Only what two witnesses have confirmed: before, each sighting is looked at for what was asked.
+static bool is_worded_alike(const struct push_learn_page *page, uint64_t wording, uint64_t now_ms) {
+    return page != NULL && page->count > 0 && page->tier != PUSH_LEARN_TIER_SEEN && wording != 0 &&
+           page->wording == wording && now_ms >= page->barrier_ms;
+}
+
+static uint64_t hash_wording(const struct push_learn *learn, const struct headers *headers) {
+    uint64_t hash = 0;
+    const struct header *field = headers_find(headers, HEADER_LINK);
+    for (; field != NULL; field = headers_find_next(headers, HEADER_LINK, field)) {
+        hash = hash_bytes(learn->seed + hash, field->value) | 1;
+    }
+    return hash;
+}
+
+// The page has its elements now, or had them before.
+static bool holds_lesson(enum push_learn_reason reason) {
+    return reason != PUSH_LEARN_OUTDATED && reason != PUSH_LEARN_NO_LINKS;
 }
 
 bool push_learn_note_bad(struct push_learn *learn, struct slice authority, struct slice path,

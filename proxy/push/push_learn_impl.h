@@ -47,6 +47,10 @@ enum push_learn_reason push_learn_sight(struct push_learn *learn,
                                         const struct push_learn_lesson *lesson,
                                         struct push_learn_sighting sighting, uint64_t now_ms,
                                         struct push_learn_page **out_page);
+// A sighting of the very set that the page has.
+enum push_learn_reason push_learn_agree(struct push_learn *learn, struct push_learn_page *page,
+                                        const struct push_learn_lesson *lesson,
+                                        struct push_learn_sighting sighting);
 // The page was seen without a set, or as gone. False when nothing of it was known.
 bool push_learn_drop(struct push_learn *learn, const struct push_learn_key *key, uint64_t ms,
                      uint64_t now_ms);

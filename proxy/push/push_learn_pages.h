@@ -45,6 +45,7 @@ struct push_learn_page {
 
     // What push_learn.c knows of it. No elements: it was dropped, and remembers when.
     uint64_t fingerprint; // of the set of elements
+    uint64_t wording;     // hash of the Link fields that it was last seen in, 0: not known
     struct push_learn_sighting first;
     struct push_learn_sighting last;
     uint64_t barrier_ms; // sightings before this are void: another answer, or a drop, came then

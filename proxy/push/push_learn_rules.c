@@ -82,13 +82,14 @@ bool push_learn_rules_is_key(const struct push_learn_key *key, struct arena *are
 
 // --- the response -----------------------------------------------------------------------------
 
-void push_learn_rules_read(const struct push_learn_response *response, struct arena *arena,
+void push_learn_rules_open(const struct push_learn_response *response,
                            struct push_learn_lesson *out_lesson) {
     *out_lesson = (struct push_learn_lesson){.visitor = SLICE_EMPTY};
     out_lesson->reason = judge(response, &out_lesson->key, &out_lesson->life_ms);
-    if (out_lesson->reason != PUSH_LEARN_FIRST) {
-        return;
-    }
+}
+
+void push_learn_rules_read(const struct push_learn_response *response, struct arena *arena,
+                           struct push_learn_lesson *out_lesson) {
     if (headers_has(&response->response->headers, HEADER_LINK)) {
         read_links(response, arena, out_lesson);
     }

@@ -26,9 +26,6 @@ static struct push_learn_page *store(struct push_learn *learn,
                                      const struct choice *choice, uint64_t now_ms);
 static void start(struct push_learn_page *page, const struct push_learn_lesson *lesson,
                   struct push_learn_sighting sighting, uint64_t barrier_ms);
-static enum push_learn_reason agree(struct push_learn *learn, struct push_learn_page *page,
-                                    const struct push_learn_lesson *lesson,
-                                    struct push_learn_sighting sighting);
 static bool is_same(struct push_learn_sighting a, struct push_learn_sighting b);
 static bool is_other_client(struct push_learn_sighting a, struct push_learn_sighting b);
 static bool is_own(struct push_learn_sighting a, struct push_learn_sighting b);
@@ -53,7 +50,7 @@ enum push_learn_reason push_learn_sight(struct push_learn *learn,
     }
     if (page != NULL && page->count > 0) {
         if (page->fingerprint == choice.fingerprint) {
-            return agree(learn, page, lesson, sighting);
+            return push_learn_agree(learn, page, lesson, sighting);
         }
         if (!is_void_since(learn, page, sighting.ms)) {
             return PUSH_LEARN_OUTDATED;
@@ -152,9 +149,9 @@ static void start(struct push_learn_page *page, const struct push_learn_lesson *
 
 // The first and the last sighting are kept: all between them agreed, whatever the order in which
 // workers heard of them.
-static enum push_learn_reason agree(struct push_learn *learn, struct push_learn_page *page,
-                                    const struct push_learn_lesson *lesson,
-                                    struct push_learn_sighting sighting) {
+enum push_learn_reason push_learn_agree(struct push_learn *learn, struct push_learn_page *page,
+                                        const struct push_learn_lesson *lesson,
+                                        struct push_learn_sighting sighting) {
     if (is_same(sighting, page->first) || is_same(sighting, page->last)) {
         return page->tier == PUSH_LEARN_TIER_SEEN ? PUSH_LEARN_SAME_SOURCE : PUSH_LEARN_AGREED;
     }

@@ -34,6 +34,7 @@ struct planner {
     bool may_hint;          // what isn't promised may be hinted
     struct url *used;       // plan->used once this plan added to it, else NULL
     size_t used_capacity;
+    uint32_t marks[MAX_USED]; // of plan->used, so that few of them are compared
     size_t promise_capacity;
     struct hint *hints;
     size_t hint_capacity;
@@ -65,6 +66,7 @@ static bool may_status_push(const struct push_question *question);
 static enum push_reason ask_visitor(const struct planner *planner, const struct url *url);
 static bool is_allowed_authority(const struct planner *planner, const struct url *url);
 static bool is_used(const struct planner *planner, const struct url *url);
+static uint32_t mark_of(const struct url *url);
 static void note_used(struct planner *planner, const struct url *url);
 static bool has_room(const struct planner *planner);
 static void promise(struct planner *planner, const struct push_candidate *candidate,
@@ -130,6 +132,9 @@ void push_plan_make(const struct push_question *question, struct arena *arena,
             !push_promise_has_credentials(question->request, question->policy->credentials),
         .may_hint = question->may_hint && !question->is_promised,
     };
+    for (size_t i = 0; i < out_plan->used_count; i++) {
+        planner.marks[i] = mark_of(&out_plan->used[i]);
+    }
     struct push_candidate candidate;
     while (push_candidates_next(&candidates, &candidate)) {
         plan_candidate(&planner, &candidate);
@@ -350,12 +355,23 @@ static bool is_allowed_authority(const struct planner *planner, const struct url
 }
 
 static bool is_used(const struct planner *planner, const struct url *url) {
+    uint32_t mark = mark_of(url);
     for (size_t i = 0; i < planner->plan->used_count; i++) {
-        if (url_equal(&planner->plan->used[i], url)) {
+        if (planner->marks[i] == mark && url_equal(&planner->plan->used[i], url)) {
             return true;
         }
     }
     return false;
+}
+
+// Differs for most of the URLs of a page: they begin alike.
+static uint32_t mark_of(const struct url *url) {
+    struct slice path = url->path;
+    uint32_t mark = (uint32_t)path.length;
+    for (size_t i = path.length > 8 ? path.length - 8 : 0; i < path.length; i++) {
+        mark = mark * 31 + (unsigned char)path.data[i];
+    }
+    return mark;
 }
 
 static bool has_room(const struct planner *planner) {
@@ -369,10 +385,12 @@ static bool has_room(const struct planner *planner) {
 
 static void note_used(struct planner *planner, const struct url *url) {
     struct push_plan *plan = planner->plan;
+    ensure(plan->used_count < MAX_USED);
     if (plan->used_count >= planner->used_capacity) {
         planner->used = grow(planner->arena, plan->used, plan->used_count, &planner->used_capacity,
                              sizeof(struct url));
     }
+    planner->marks[plan->used_count] = mark_of(url);
     planner->used[plan->used_count++] = *url;
     plan->used = planner->used;
 }

@@ -199,15 +199,16 @@ def test_a_hundred_reloads_under_load(site):
 
 @pytest.mark.limit(120)
 def test_quiet_reloads_leave_nothing_behind(site):
-    """Without a load small leaks show."""
+    """Without a load small leaks show. AddressSanitizer's own memory grows for some hundred reloads
+    before it stands."""
     proxy = site.proxy
     with proxy.h2() as client:
         client.get("/")
     memory, files = [], []
-    for number in range(400):
+    for number in range(600):
         answer = proxy.admin("/reload", "POST")
         assert answer.status == 200
-        if number in (199, 399):
+        if number in (399, 599):
             site.good = number + 1
             site.wait_counts()
             memory.append(proxy.resident_kb())

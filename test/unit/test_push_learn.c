@@ -52,6 +52,16 @@ static const struct {
     {"1N 2N", "", ""},
     {"1A 2P 3A", "", ""},
     {"1A 2S 3A", A, ""},
+    // what was confirmed and is said in the same words is not read again
+    {"1AB 2AB 3AB 4BA 5BA 6AB", A " | " B, ""},
+    {"1AB 2AB 3AB 4B", "", ""},
+    {"1AB 2AB 3AB 4B 5B 6AB", "", ""},
+    {"1A 2A 3A 4A +1800 5A +3599", A, ""},
+    {"1A 2A 3A 4M +59", A, ""},
+    {"1A 2A 3A 4M +60", "", ""},
+    {"1A 2A 3A - 4A", "", ""},
+    {"1A 2A 3A bad 4A 5A", "", ""},
+    {"k71A k72A k73A k74A k71B", "", ""},
     // the page's own answers
     {"1A 2A 401", "", ""},
     {"1A 2A 403", "", ""},
