@@ -10,7 +10,12 @@ import pytest
 
 import tools
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+sys.path.insert(0, str(ROOT / "test/cost"))
+
+import counts  # noqa: E402
+
 LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
 
 # A tree that keeps every rule.
@@ -143,6 +148,7 @@ COUNTS = [
     ("e2e", "FAIL", "1 failed, 3 passed, 2 errors in 0.10s\n", (3, 3)),
     ("e2e", "FAIL", "no tests ran in 0.01s\n", (0, 1)),
     ("style", "OK", "", (1, 0)),
+    ("cost", "SKIP", "SKIPPED cost: no counts\n", (0, 0)),
     ("style", "FAIL", "", (0, 1)),
 ]
 
@@ -159,6 +165,44 @@ def test_counts_single_tests(tmp_path, suite, result, text, counts):
 def test_counts_nothing_as_a_failure(tmp_path):
     done = check("count-tests", tmp_path / "none.json")
     assert (done.code, done.text) == (1, "0 passed, 0 failed\n")
+
+
+def test_tells_what_is_skipped_or_noted(tmp_path):
+    lines = ["SKIPPED cost: no counts", "NOTE cost: less", "else"]
+    entry = {"name": "outrider:cost / x", "result": "OK", "stdout": "\n".join(lines)}
+    (tmp_path / "log.json").write_text(json.dumps(entry) + "\n")
+    done = check("count-tests", tmp_path / "log.json")
+    assert done.text.splitlines() == [*lines[:2], "1 passed, 0 failed"]
+
+
+HERE = {"made_with": {"gcc": "12"}, "counts": {"request": 1000, "pushes": 10_000}}
+STORED = {"tolerance_percent": {"request": 2, "pushes": 3}, "systems": {"here": HERE}}
+COSTS = [
+    ({"request": 1020, "pushes": 9_700}, 0, 0),
+    ({"request": 1021, "pushes": 10_000}, 1, 0),
+    ({"request": 1000, "pushes": 10_301}, 1, 0),
+    ({"request": 979, "pushes": 10_000}, 0, 1),  # said, and no failure
+    ({"request": 1021, "pushes": 9_000}, 1, 1),
+    ({"request": 1000}, 1, 0),
+    ({"request": 1000, "pushes": 10_000, "handshake": 1}, 1, 0),  # without a count to compare with
+]
+
+
+@pytest.mark.parametrize("found, failures, better", COSTS)
+def test_costs_are_judged(found, failures, better):
+    lines, complaints, notes = counts.compare(STORED, "here", found)
+    assert (len(complaints), len(notes)) == (failures, better), complaints + notes
+    assert len(lines) == 1 + len(set(found) & {"request", "pushes"})
+
+
+def test_costs_are_kept_by_system(tmp_path):
+    file = tmp_path / "counts.json"
+    stored = json.loads(json.dumps(STORED))
+    counts.write(stored, "there", {"request": 900}, {"gcc": "13"}, file)
+    again = counts.read(file)
+    assert again["systems"]["here"] == HERE
+    assert counts.compare(again, "there", {"request": 900})[1:] == ([], [])
+    assert counts.differences(again, "there", {"gcc": "14"}) == ["gcc is 14 and was 13"]
 
 
 def test_certificates_hold_the_names(make_certs):
