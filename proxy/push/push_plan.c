@@ -6,11 +6,9 @@
 #include "push/push_candidates.h"
 #include "push/push_hint.h"
 #include "push/push_policy.h"
+#include "push_used.h"
 
 enum {
-    // Candidates that are remembered for one request, over all its moments. An origin may send many
-    // 1xx with many links; beyond this they are TOO_MANY without being looked at.
-    MAX_USED = 512,
     MAX_HINT_BYTES = 16 * 1024,
     SEPARATOR_BYTES = 2, // ", "
     FIRST_CAPACITY = 8,
@@ -32,9 +30,7 @@ struct planner {
     enum push_policy client_policy;
     bool lacks_credentials; // the page carries credentials that a promise would not
     bool may_hint;          // what isn't promised may be hinted
-    struct url *used;       // plan->used once this plan added to it, else NULL
-    size_t used_capacity;
-    uint32_t marks[MAX_USED]; // of plan->used, so that few of them are compared
+    struct push_used used;  // candidates; beyond its bound they are TOO_MANY without a look
     size_t promise_capacity;
     struct hint *hints;
     size_t hint_capacity;
@@ -65,9 +61,6 @@ static enum push_reason judge_page(const struct push_question *question, enum pu
 static bool may_status_push(const struct push_question *question);
 static enum push_reason ask_visitor(const struct planner *planner, const struct url *url);
 static bool is_allowed_authority(const struct planner *planner, const struct url *url);
-static bool is_used(const struct planner *planner, const struct url *url);
-static uint32_t mark_of(const struct url *url);
-static void note_used(struct planner *planner, const struct url *url);
 static bool has_room(const struct planner *planner);
 static void promise(struct planner *planner, const struct push_candidate *candidate,
                     const struct verdict *verdict);
@@ -132,13 +125,13 @@ void push_plan_make(const struct push_question *question, struct arena *arena,
             !push_promise_has_credentials(question->request, question->policy->credentials),
         .may_hint = question->may_hint && !question->is_promised,
     };
-    for (size_t i = 0; i < out_plan->used_count; i++) {
-        planner.marks[i] = mark_of(&out_plan->used[i]);
-    }
+    push_used_start(&planner.used, question->used, question->used_count, arena);
     struct push_candidate candidate;
     while (push_candidates_next(&candidates, &candidate)) {
         plan_candidate(&planner, &candidate);
     }
+    out_plan->used = planner.used.urls;
+    out_plan->used_count = planner.used.count;
     order_hints(&planner, out_plan->hint_count);
     out_plan->ignored_elements = candidates.reader.ignored;
     out_plan->has_rewritten_links = candidates.has_push_only && question->response != NULL;
@@ -156,8 +149,8 @@ static void plan_candidate(struct planner *planner, const struct push_candidate 
         promise(planner, candidate, &verdict);
     } else if (may_be_hinted(planner, candidate, verdict.reason) && hint(planner, candidate)) {
         verdict.reason = PUSH_REASON_HINTED;
-        if (!candidate->is_preconnect && !is_used(planner, &verdict.url)) {
-            note_used(planner, &verdict.url);
+        if (!candidate->is_preconnect && !push_used_has(&planner->used, &verdict.url)) {
+            push_used_add(&planner->used, &verdict.url);
         }
     }
     if (is_given(planner, judged)) {
@@ -188,7 +181,7 @@ static void note_spared(struct planner *planner, enum push_reason reason, const 
 static enum push_reason judge(struct planner *planner, const struct push_candidate *candidate,
                               struct verdict *verdict) {
     struct url *url = &verdict->url;
-    if (planner->plan->used_count >= MAX_USED) {
+    if (push_used_is_full(&planner->used)) {
         return PUSH_REASON_TOO_MANY;
     }
     enum url_relation relation = url_resolve(planner->page, candidate->target, planner->arena, url);
@@ -203,7 +196,7 @@ static enum push_reason judge(struct planner *planner, const struct push_candida
     if (planner->page_reason == PUSH_REASON_CONDITIONAL) {
         return PUSH_REASON_CONDITIONAL; // not used, unless it is hinted: its time comes
     }
-    note_used(planner, url);
+    push_used_add(&planner->used, url);
     if (planner->page_reason != PUSH_REASON_PROMISED) {
         return planner->page_reason;
     }
@@ -217,7 +210,7 @@ static enum push_reason judge_element(const struct planner *planner,
     if (url_equal(url, planner->page)) {
         return PUSH_REASON_SELF;
     }
-    if (!candidate->is_preconnect && is_used(planner, url)) {
+    if (!candidate->is_preconnect && push_used_has(&planner->used, url)) {
         return PUSH_REASON_REPEATED;
     }
     if (candidate->is_nopush) {
@@ -354,26 +347,6 @@ static bool is_allowed_authority(const struct planner *planner, const struct url
     return false;
 }
 
-static bool is_used(const struct planner *planner, const struct url *url) {
-    uint32_t mark = mark_of(url);
-    for (size_t i = 0; i < planner->plan->used_count; i++) {
-        if (planner->marks[i] == mark && url_equal(&planner->plan->used[i], url)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Differs for most of the URLs of a page: they begin alike.
-static uint32_t mark_of(const struct url *url) {
-    struct slice path = url->path;
-    uint32_t mark = (uint32_t)path.length;
-    for (size_t i = path.length > 8 ? path.length - 8 : 0; i < path.length; i++) {
-        mark = mark * 31 + (unsigned char)path.data[i];
-    }
-    return mark;
-}
-
 static bool has_room(const struct planner *planner) {
     const struct push_question *question = planner->question;
     size_t count = planner->plan->promise_count;
@@ -382,18 +355,6 @@ static bool has_room(const struct planner *planner) {
 }
 
 // --- results ----------------------------------------------------------------------------------
-
-static void note_used(struct planner *planner, const struct url *url) {
-    struct push_plan *plan = planner->plan;
-    ensure(plan->used_count < MAX_USED);
-    if (plan->used_count >= planner->used_capacity) {
-        planner->used = grow(planner->arena, plan->used, plan->used_count, &planner->used_capacity,
-                             sizeof(struct url));
-    }
-    planner->marks[plan->used_count] = mark_of(url);
-    planner->used[plan->used_count++] = *url;
-    plan->used = planner->used;
-}
 
 static void promise(struct planner *planner, const struct push_candidate *candidate,
                     const struct verdict *verdict) {
@@ -414,7 +375,7 @@ static void promise(struct planner *planner, const struct push_candidate *candid
 static bool may_be_hinted(const struct planner *planner, const struct push_candidate *candidate,
                           enum push_reason reason) {
     return planner->may_hint && reason_may_hint[reason] && !candidate->is_push_only &&
-           planner->plan->used_count < MAX_USED;
+           !push_used_is_full(&planner->used);
 }
 
 // False when the 103 is full, or has it.
