@@ -119,6 +119,7 @@ static void let_go(struct origin_call *call) {
     if (state == ORIGIN_CALL_WAITING || state == ORIGIN_CALL_DIALING) {
         origin_pool_forget(call);
     }
+    origin_pool_note_answer(call);
     origin_call_set_state(call, ORIGIN_CALL_ENDED);
     buffer_finish(&call->early);
     loop_cancel(&call->fail_task);

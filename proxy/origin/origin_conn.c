@@ -149,7 +149,10 @@ static void on_bytes(void *user, struct slice bytes) {
         return;
     }
     oc->last_ms = loop_now(oc->origin->pool->loop);
-    oc->call->has_response_bytes = true;
+    if (!oc->call->has_response_bytes) {
+        oc->call->has_response_bytes = true;
+        origin_pool_note_answer(oc->call);
+    }
     enum fault fault = FAULT_NONE;
     size_t used = h1_reader_feed(oc->reader, bytes, &fault);
     if (oc->call == NULL) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the four files of origin/ share: origin_pool.c (connections), origin_line.c (who waits for
-// one), origin_conn.c (one HTTP/1.1 connection) and origin_call.c (one request). Private to this
-// folder.
+// What the files of origin/ share: origin_pool.c (connections), origin_admission.c (how many
+// requests at once), origin_line.c (who waits for a connection), origin_conn.c (one HTTP/1.1
+// connection) and origin_call.c (one request). Private to this folder.
 #ifndef OUTRIDER_ORIGIN_ORIGIN_IMPL_H
 #define OUTRIDER_ORIGIN_ORIGIN_IMPL_H
 
@@ -13,6 +13,7 @@
 #include "net/timer.h"
 #include "origin/origin_call.h"
 #include "origin/origin_pool.h"
+#include "origin_admission.h"
 
 struct origin_conn;
 
@@ -22,6 +23,10 @@ struct origin {
     const struct config_origin *config;
     unsigned max_connections, max_idle, max_waiting; // this worker's part
     struct list idle;                                // of origin_conn, the most recently used first
+    struct origin_admission admission;
+    struct list held_pages;  // of origin_call, held back,
+    struct list held_pushes; // behind them
+    unsigned held_count;
     struct list waiting; // of origin_call: pages first, pushes behind them; see origin_line.c
     struct list paused;  // of origin_conn, the longest first: their client takes nothing
     unsigned line_rank;  // of the call that was served last
@@ -38,15 +43,17 @@ struct origin_pool {
     struct origin *origins;
     size_t origin_count;
     struct timer sweep_timer; // ends what is idle or waits too long; runs only while there is any
-    unsigned open_conns;      // origin_conns that are not freed yet
-    bool is_destroyed;        // waits for open_conns and the timer
-    bool is_timer_closed;
+    struct loop_task admission_task; // admits those who are held back,
+    struct timer admission_timer;    // and looks again; runs only while there are any
+    unsigned open_conns;             // origin_conns that are not freed yet
+    unsigned open_timers;
+    bool is_destroyed; // waits for both
     void (*on_destroyed)(void *user);
     void *user;
 };
 
 enum origin_call_state {
-    ORIGIN_CALL_WAITING,   // for a free connection
+    ORIGIN_CALL_WAITING,   // for admission, or for a free connection
     ORIGIN_CALL_DIALING,   // for a new connection to be made
     ORIGIN_CALL_SENDING,   // for the final head; the request may still be on its way
     ORIGIN_CALL_RECEIVING, // for the rest of the response
@@ -55,6 +62,9 @@ enum origin_call_state {
 
 struct origin_call {
     struct list_link waiting; // in origin->waiting
+    struct list_link held;    // back,
+    uint64_t held_ms;         // since
+    struct origin_admission_entry asked;
     struct origin *origin;
     struct arena *arena;
     const struct request_head *head;
@@ -116,6 +126,8 @@ struct origin_conn {
 // --- origin_pool.c ---
 // A connection for the call: an idle one, a new one, or a place in the line; never calls back.
 void origin_pool_ask(struct origin_call *call);
+// Something came for the call, or it is over: others may be admitted.
+void origin_pool_note_answer(struct origin_call *call);
 // The call waits or dials no longer (cancelled).
 void origin_pool_forget(struct origin_call *call);
 // The call left its connection; others may be served.

@@ -12,6 +12,15 @@ enum { SWEEP_MS = 250, WARN_EVERY_MS = 10000 };
 static void origin_init(struct origin *origin, struct origin_pool *pool,
                         const struct config_origin *config, unsigned workers);
 static unsigned part(uint32_t whole, unsigned workers);
+static void hold(struct origin_call *call);
+static void line_up(struct origin_call *call);
+static void place(struct origin_call *call);
+static void on_admission_task(struct loop_task *task);
+static void on_admission_timer(struct timer *timer);
+static void tend_admissions(struct origin_pool *pool);
+static void admit_held(struct origin *origin);
+static struct origin_call *first_held(const struct origin *origin);
+static void let_in(struct origin_call *call);
 static struct origin_conn *find_idle(struct origin_call *call);
 static void begin(struct origin_call *call, struct origin_conn *idle);
 static bool can_dial(const struct origin *origin, const struct origin_call *call);
@@ -27,6 +36,8 @@ static void on_sweep(struct timer *timer);
 static bool sweep_origin(struct origin *origin, uint64_t now);
 static void close_idle(struct origin_conn *oc);
 static void on_timer_closed(struct timer *timer);
+static void on_admission_timer_closed(struct timer *timer);
+static void count_closed_timer(struct origin_pool *pool);
 static void free_when_done(struct origin_pool *pool);
 
 struct origin_pool *origin_pool_create(struct loop *loop, const struct config *config,
@@ -51,6 +62,9 @@ struct origin_pool *origin_pool_create(struct loop *loop, const struct config *c
         origin_init(&pool->origins[i], pool, &config->origins[i], workers);
     }
     timer_init(&pool->sweep_timer, loop, on_sweep);
+    timer_init(&pool->admission_timer, loop, on_admission_timer);
+    pool->admission_task.run = on_admission_task;
+    pool->open_timers = 2;
     return pool;
 }
 
@@ -62,6 +76,9 @@ static void origin_init(struct origin *origin, struct origin_pool *pool,
     origin->max_connections = part(config->max_connections, workers);
     origin->max_idle = part(config->max_idle, workers);
     origin->max_waiting = part(config->max_waiting, workers);
+    origin_admission_init(&origin->admission);
+    list_init(&origin->held_pages);
+    list_init(&origin->held_pushes);
     list_init(&origin->idle);
     list_init(&origin->waiting);
     list_init(&origin->paused);
@@ -75,13 +92,98 @@ static unsigned part(uint32_t whole, unsigned workers) {
 // --- a call asks for a connection ---------------------------------------------------------------
 
 void origin_pool_ask(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    unsigned count = origin->busy_count + origin->dialing_count + origin->held_count;
+    bool is_turn = origin->held_count == 0 && origin_admission_is_open(&origin->admission);
+    if (is_turn) {
+        place(call);
+    } else if (count < origin->max_connections) { // each could have one
+        hold(call);
+    } else {
+        line_up(call);
+    }
+}
+
+static void hold(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    struct origin_pool *pool = origin->pool;
+    list_append(call->is_push ? &origin->held_pushes : &origin->held_pages, &call->held);
+    call->held_ms = loop_now(pool->loop);
+    origin->held_count++;
+    origin_count(origin, WAITING, 1);
+    if (pool->admission_timer.deadline_ms == 0) {
+        timer_start(&pool->admission_timer, ORIGIN_ADMISSION_FRESH_MS);
+    }
+}
+
+void origin_pool_note_answer(struct origin_call *call) {
+    struct origin *origin = call->origin;
+    origin_admission_answer(&origin->admission, &call->asked);
+    if (origin->held_count > 0) {
+        loop_defer(origin->pool->loop, &origin->pool->admission_task);
+    }
+}
+
+// At the end of a turn, when all that had come was read.
+static void on_admission_task(struct loop_task *task) {
+    tend_admissions(LIST_ENTRY(task, struct origin_pool, admission_task));
+}
+
+static void on_admission_timer(struct timer *timer) {
+    struct origin_pool *pool = LIST_ENTRY(timer, struct origin_pool, admission_timer);
+    loop_defer(pool->loop, &pool->admission_task);
+}
+
+static void tend_admissions(struct origin_pool *pool) {
+    bool has_more = false;
+    for (size_t i = 0; i < pool->origin_count; i++) {
+        admit_held(&pool->origins[i]);
+        has_more |= pool->origins[i].held_count > 0;
+    }
+    if (has_more) {
+        timer_start(&pool->admission_timer, ORIGIN_ADMISSION_FRESH_MS);
+    }
+}
+
+static void admit_held(struct origin *origin) {
+    struct loop *loop = origin->pool->loop;
+    struct origin_call *call = first_held(origin);
+    origin_admission_tend(&origin->admission, loop_now(loop), loop->turn,
+                          call != NULL ? call->held_ms : 0);
+    for (; call != NULL && origin_admission_is_open(&origin->admission);
+         call = first_held(origin)) {
+        let_in(call);
+        place(call);
+    }
+    serve_waiting(origin);
+}
+
+static struct origin_call *first_held(const struct origin *origin) {
+    struct list_link *link = list_first(&origin->held_pages);
+    link = link != NULL ? link : list_first(&origin->held_pushes);
+    return link != NULL ? LIST_ENTRY(link, struct origin_call, held) : NULL;
+}
+
+static void let_in(struct origin_call *call) {
+    if (list_link_is_in_list(&call->held)) {
+        list_remove(&call->held);
+        call->origin->held_count--;
+        origin_count(call->origin, WAITING, -1);
+    }
+}
+
+static void place(struct origin_call *call) {
     struct origin_conn *idle = find_idle(call);
     if (idle != NULL || can_dial(call->origin, call)) {
         begin(call, idle);
     } else {
-        origin_line_enter(call);
-        start_sweeping(call->origin->pool);
+        line_up(call);
     }
+}
+
+static void line_up(struct origin_call *call) {
+    origin_line_enter(call);
+    start_sweeping(call->origin->pool);
 }
 
 // Whatever has come on an idle connection, be it its end, comes before the request: a response
@@ -103,6 +205,9 @@ static struct origin_conn *find_idle(struct origin_call *call) {
 }
 
 static void begin(struct origin_call *call, struct origin_conn *idle) {
+    struct origin *origin = call->origin;
+    struct loop *loop = origin->pool->loop;
+    origin_admission_begin(&origin->admission, &call->asked, loop_now(loop), loop->turn);
     if (idle != NULL) {
         take(call, idle);
     } else {
@@ -175,6 +280,7 @@ static void warn_unreachable(struct origin *origin, enum fault fault) {
 
 void origin_pool_forget(struct origin_call *call) {
     struct origin *origin = call->origin;
+    let_in(call);
     origin_line_leave(call);
     if (call->state == ORIGIN_CALL_DIALING) {
         if (call->dialer != NULL) {
@@ -195,7 +301,11 @@ void origin_pool_release(struct origin *origin, bool was_push) {
     serve_waiting(origin);
 }
 
+// Behind those who are held back: they came before.
 static void serve_waiting(struct origin *origin) {
+    if (origin->held_count > 0) {
+        return;
+    }
     LIST_EACH(&origin->waiting, link) {
         struct origin_call *call = LIST_ENTRY(link, struct origin_call, waiting);
         struct origin_conn *idle = find_idle(call);
@@ -289,12 +399,14 @@ void origin_pool_destroy(struct origin_pool *take_pool, void (*on_destroyed)(voi
     for (size_t i = 0; i < pool->origin_count; i++) {
         struct origin *origin = &pool->origins[i];
         ensure(origin->busy_count == 0 && origin->dialing_count == 0);
-        ensure(origin->waiting_count == 0);
+        ensure(origin->waiting_count == 0 && origin->held_count == 0);
         LIST_EACH(&origin->idle, link) {
             close_idle(LIST_ENTRY(link, struct origin_conn, idle));
         }
     }
+    loop_cancel(&pool->admission_task);
     timer_close(&pool->sweep_timer, on_timer_closed);
+    timer_close(&pool->admission_timer, on_admission_timer_closed);
 }
 
 void origin_pool_on_conn_freed(struct origin_pool *pool) {
@@ -303,13 +415,20 @@ void origin_pool_on_conn_freed(struct origin_pool *pool) {
 }
 
 static void on_timer_closed(struct timer *timer) {
-    struct origin_pool *pool = LIST_ENTRY(timer, struct origin_pool, sweep_timer);
-    pool->is_timer_closed = true;
+    count_closed_timer(LIST_ENTRY(timer, struct origin_pool, sweep_timer));
+}
+
+static void on_admission_timer_closed(struct timer *timer) {
+    count_closed_timer(LIST_ENTRY(timer, struct origin_pool, admission_timer));
+}
+
+static void count_closed_timer(struct origin_pool *pool) {
+    pool->open_timers--;
     free_when_done(pool);
 }
 
 static void free_when_done(struct origin_pool *pool) {
-    if (pool->is_destroyed && pool->is_timer_closed && pool->open_conns == 0) {
+    if (pool->is_destroyed && pool->open_timers == 0 && pool->open_conns == 0) {
         void (*on_destroyed)(void *user) = pool->on_destroyed;
         void *user = pool->user;
         free(pool->origins);
@@ -327,7 +446,7 @@ struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool) {
         counts.idle += origin->idle_count;
         counts.busy += origin->busy_count;
         counts.dialing += origin->dialing_count;
-        counts.waiting += origin->waiting_count;
+        counts.waiting += origin->waiting_count + origin->held_count;
     }
     return counts;
 }

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "origin_admission.h"
+
 #define OK "HTTP/1.1 200 OK\r\n"
 #define HI OK "Content-Length: 2\r\n\r\nhi"
 
@@ -397,6 +399,61 @@ static void test_content_does_not_meet_what_came_behind_a_response(void **state)
     user_finish(&first);
     user_finish(&second);
     origin_expect_closed(&s, other_fd);
+    scene_close(&s);
+}
+
+// --- admission -----------------------------------------------------------------------------------
+
+enum { BURST = 150 }; // more than twice what is admitted at once
+
+// Each moment as many as it has already; the page is before the push that came before it.
+static void test_a_silent_origin_gets_all_of_a_burst(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "");
+    struct user users[BURST];
+    for (size_t i = 0; i < BURST; i++) {
+        start_get(&users[i], &s, i == BURST - 2 ? "/push" : "/page", i == BURST - 2);
+    }
+    struct origin_pool_counts counts = origin_pool_counts(s.pool);
+    assert_int_equal(counts.dialing, ORIGIN_ADMISSION_WIDTH);
+    assert_int_equal(counts.waiting, BURST - ORIGIN_ADMISSION_WIDTH);
+    for (size_t i = 0; i < BURST; i++) {
+        const char *head = origin_hear_head(&s, origin_accept(&s));
+        assert_int_equal(strncmp(head, "GET /push", 9) == 0, i == BURST - 1);
+    }
+    assert_counts(&s, 0, BURST, 0, 0);
+    for (size_t i = 0; i < BURST; i++) {
+        user_finish(&users[i]);
+    }
+    scene_close(&s);
+}
+
+static void test_who_is_held_back_may_leave(void **state) {
+    (void)state;
+    struct scene s;
+    scene_open(&s, "max_connections: 100, max_waiting: 10");
+    struct user users[BURST];
+    for (size_t i = 0; i < 112; i++) { // the last two find no place in the line
+        start_get(&users[i], &s, "/", false);
+    }
+    for (size_t i = 0; i < 100; i++) {
+        user_finish(&users[i]);
+    }
+    user_expect(&users[110], "fail origin_busy\n");
+    user_expect(&users[111], "fail origin_busy\n");
+    for (size_t i = 100; i < 110; i++) { // those of the line
+        int fd = origin_accept(&s);
+        origin_hear_head(&s, fd);
+        origin_say(&s, fd, HI);
+    }
+    for (size_t i = 100; i < 110; i++) {
+        user_expect(&users[i], "head 200 2\nend\n");
+    }
+    for (size_t i = 100; i < 112; i++) {
+        user_finish(&users[i]);
+    }
+    assert_counts(&s, 10, 0, 0, 0);
     scene_close(&s);
 }
 
@@ -975,6 +1032,8 @@ int main(void) {
         cmocka_unit_test(test_retry_from_inside),
         cmocka_unit_test(test_next_call_from_inside_the_end),
         cmocka_unit_test(test_content_does_not_meet_what_came_behind_a_response),
+        cmocka_unit_test(test_a_silent_origin_gets_all_of_a_burst),
+        cmocka_unit_test(test_who_is_held_back_may_leave),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_connecting_takes_too_long),
         cmocka_unit_test(test_silent_origin),
