@@ -60,6 +60,9 @@ static inline uint64_t loop_now(const struct loop *loop) {
     return loop->clock.now_ms;
 }
 
+// Of this very moment, in a turn that may have begun long ago.
+uint64_t loop_precise_now(const struct loop *loop);
+
 // At the end of this turn, once; a second call before it ran changes nothing. A task deferred while
 // tasks run still runs in the same turn.
 void loop_defer(struct loop *loop, struct loop_task *task);

@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/ensure.h"
 
+enum { NS_PER_MS = 1000000 };
+
 struct post {
     struct list_link link;
     void (*function)(void *argument);
@@ -52,6 +54,11 @@ void loop_wake(struct loop *loop) {
     if (now != loop->clock.now_ms) {
         clock_update(&loop->clock, now, wall_ms());
     }
+}
+
+uint64_t loop_precise_now(const struct loop *loop) {
+    (void)loop;
+    return uv_hrtime() / NS_PER_MS;
 }
 
 void loop_defer(struct loop *loop, struct loop_task *task) {

@@ -13,9 +13,8 @@ bool origin_admission_is_open(const struct origin_admission *admission) {
 }
 
 void origin_admission_begin(struct origin_admission *admission,
-                            struct origin_admission_entry *entry, uint64_t now_ms, uint64_t turn) {
-    *entry =
-        (struct origin_admission_entry){.begun_ms = now_ms, .begun_turn = turn, .is_counted = true};
+                            struct origin_admission_entry *entry, uint64_t now_ms) {
+    *entry = (struct origin_admission_entry){.begun_ms = now_ms, .is_counted = true};
     list_append(&admission->fresh, &entry->link);
     admission->fresh_count++;
 }
@@ -34,27 +33,25 @@ void origin_admission_answer(struct origin_admission *admission,
     }
 }
 
-// What was written at the end of one turn is answered, at best, in the next one; on a busy worker
-// each may be longer than a request is fresh.
-void origin_admission_tend(struct origin_admission *admission, uint64_t now_ms, uint64_t turn,
+void origin_admission_tend(struct origin_admission *admission, uint64_t turn_ms,
                            uint64_t held_since_ms) {
     struct list_link *first;
     while ((first = list_first(&admission->fresh)) != NULL) {
         struct origin_admission_entry *entry =
             LIST_ENTRY(first, struct origin_admission_entry, link);
-        if (now_ms - entry->begun_ms < ORIGIN_ADMISSION_FRESH_MS || turn < entry->begun_turn + 2) {
+        if (turn_ms < entry->begun_ms + ORIGIN_ADMISSION_FRESH_MS) {
             break;
         }
         list_remove(first);
         admission->fresh_count--;
         admission->aged_count++;
     }
-    uint64_t same_ms = now_ms - admission->widened_ms;
-    if (held_since_ms > 0 && now_ms - held_since_ms >= ORIGIN_ADMISSION_HELD_MS &&
+    uint64_t same_ms = turn_ms - admission->widened_ms;
+    if (held_since_ms > 0 && turn_ms >= held_since_ms + ORIGIN_ADMISSION_HELD_MS &&
         same_ms >= ORIGIN_ADMISSION_HELD_MS && admission->width <= UINT32_MAX / 2) {
-        set_width(admission, 2 * admission->width, now_ms);
+        set_width(admission, 2 * admission->width, turn_ms);
     } else if (admission->width > ORIGIN_ADMISSION_WIDTH && same_ms >= ORIGIN_ADMISSION_WIDE_MS) {
-        set_width(admission, admission->width / 2, now_ms);
+        set_width(admission, admission->width / 2, turn_ms);
     }
 }
 

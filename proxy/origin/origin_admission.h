@@ -26,7 +26,6 @@ enum {
 struct origin_admission_entry {
     struct list_link link; // among the fresh ones
     uint64_t begun_ms;
-    uint64_t begun_turn;
     bool is_counted; // begun and not answered
 };
 
@@ -41,13 +40,13 @@ struct origin_admission {
 void origin_admission_init(struct origin_admission *admission);
 bool origin_admission_is_open(const struct origin_admission *admission);
 void origin_admission_begin(struct origin_admission *admission,
-                            struct origin_admission_entry *entry, uint64_t now_ms, uint64_t turn);
+                            struct origin_admission_entry *entry, uint64_t now_ms);
 // Bytes came, or nobody waits for them any more; harmless when it is not counted.
 void origin_admission_answer(struct origin_admission *admission,
                              struct origin_admission_entry *entry);
-// Ages what is fresh no longer: an answer that had come would have been read by the end of this
-// turn. `held_since_ms`: of the request that was held back longest, 0: none.
-void origin_admission_tend(struct origin_admission *admission, uint64_t now_ms, uint64_t turn,
+// Ages what is fresh no longer. At the end of a turn, with the time of its beginning: what had come
+// by then was read. `held_since_ms`: of the request that was held back longest, 0: none.
+void origin_admission_tend(struct origin_admission *admission, uint64_t turn_ms,
                            uint64_t held_since_ms);
 
 #endif

@@ -148,8 +148,7 @@ static void tend_admissions(struct origin_pool *pool) {
 static void admit_held(struct origin *origin) {
     struct loop *loop = origin->pool->loop;
     struct origin_call *call = first_held(origin);
-    origin_admission_tend(&origin->admission, loop_now(loop), loop->turn,
-                          call != NULL ? call->held_ms : 0);
+    origin_admission_tend(&origin->admission, loop_now(loop), call != NULL ? call->held_ms : 0);
     for (; call != NULL && origin_admission_is_open(&origin->admission);
          call = first_held(origin)) {
         let_in(call);
@@ -207,7 +206,7 @@ static struct origin_conn *find_idle(struct origin_call *call) {
 static void begin(struct origin_call *call, struct origin_conn *idle) {
     struct origin *origin = call->origin;
     struct loop *loop = origin->pool->loop;
-    origin_admission_begin(&origin->admission, &call->asked, loop_now(loop), loop->turn);
+    origin_admission_begin(&origin->admission, &call->asked, loop_precise_now(loop));
     if (idle != NULL) {
         take(call, idle);
     } else {

@@ -74,6 +74,10 @@ void fuzz_loop_pass(struct loop *loop, uint64_t ms) {
     }
 }
 
+uint64_t loop_precise_now(const struct loop *loop) {
+    return loop->clock.now_ms;
+}
+
 void loop_run(struct loop *loop) {
     fuzz_loop_turn(loop);
 }

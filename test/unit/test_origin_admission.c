@@ -15,17 +15,17 @@ struct scene {
     struct origin_admission admission;
     struct origin_admission_entry entries[MOST];
     unsigned begun, answered, most_open;
-    uint64_t now_ms, turn;
+    uint64_t now_ms;
 };
 
 static void open_scene(struct scene *s) {
-    *s = (struct scene){.now_ms = START_MS, .turn = 1};
+    *s = (struct scene){.now_ms = START_MS};
     origin_admission_init(&s->admission);
 }
 
 static void admit(struct scene *s, unsigned waiting) {
     while (s->begun < waiting && origin_admission_is_open(&s->admission)) {
-        origin_admission_begin(&s->admission, &s->entries[s->begun++], s->now_ms, s->turn);
+        origin_admission_begin(&s->admission, &s->entries[s->begun++], s->now_ms);
     }
     unsigned open = s->begun - s->answered;
     s->most_open = open > s->most_open ? open : s->most_open;
@@ -37,11 +37,10 @@ static void answer(struct scene *s, unsigned count) {
     }
 }
 
-// Time for `turns` turns passes; `waiting` have come since the beginning.
-static void pass(struct scene *s, uint64_t ms, unsigned turns, unsigned waiting) {
+// Time passes; `waiting` have come since the beginning.
+static void pass(struct scene *s, uint64_t ms, unsigned waiting) {
     s->now_ms += ms;
-    s->turn += turns;
-    origin_admission_tend(&s->admission, s->now_ms, s->turn, s->begun < waiting ? START_MS : 0);
+    origin_admission_tend(&s->admission, s->now_ms, s->begun < waiting ? START_MS : 0);
     admit(s, waiting);
 }
 
@@ -53,7 +52,7 @@ static void test_a_quick_origin_gets_some_dozens(void **state) {
     assert_int_equal(s.begun, ORIGIN_ADMISSION_WIDTH);
     for (unsigned ms = 0; s.begun < 1000; ms++) {
         answer(&s, 40);
-        pass(&s, 1, 1, 1000);
+        pass(&s, 1, 1000);
         assert_in_range(ms, 0, ORIGIN_ADMISSION_HELD_MS);
     }
     assert_int_equal(s.most_open, ORIGIN_ADMISSION_WIDTH);
@@ -69,7 +68,7 @@ static void test_a_silent_origin_gets_a_burst_within_moments(void **state) {
     admit(&s, 1000);
     for (unsigned moments = 0; s.begun < 1000; moments++) {
         assert_in_range(moments, 0, 4); // twice as many each time, and a few more
-        pass(&s, ORIGIN_ADMISSION_FRESH_MS, 2, 1000);
+        pass(&s, ORIGIN_ADMISSION_FRESH_MS, 1000);
     }
     assert_int_equal(s.admission.width, ORIGIN_ADMISSION_WIDTH);
     answer(&s, 1000);
@@ -82,21 +81,25 @@ static void test_who_thinks_long_leaves_room_for_others(void **state) {
     struct scene s;
     open_scene(&s);
     admit(&s, ORIGIN_ADMISSION_WIDTH);
-    pass(&s, ORIGIN_ADMISSION_FRESH_MS, 2, ORIGIN_ADMISSION_WIDTH);
+    pass(&s, ORIGIN_ADMISSION_FRESH_MS, ORIGIN_ADMISSION_WIDTH);
     assert_int_equal(s.admission.aged_count, ORIGIN_ADMISSION_WIDTH);
     admit(&s, MOST);
     assert_int_equal(s.begun, 3 * ORIGIN_ADMISSION_WIDTH); // as many aged ones, and those twice
 }
 
-// A turn may take longer than a request is fresh; what came meanwhile was not read yet.
-static void test_an_answer_gets_a_turn_to_be_read_in(void **state) {
+// A turn may take longer than a request is fresh: it is measured from the moment it was begun, to
+// the beginning of a turn whose answers were read.
+static void test_a_long_turn_makes_nothing_old(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
+    s.now_ms += 10 * ORIGIN_ADMISSION_FRESH_MS; // in the turn that began at START_MS
     admit(&s, ORIGIN_ADMISSION_WIDTH);
-    pass(&s, 10 * ORIGIN_ADMISSION_FRESH_MS, 1, ORIGIN_ADMISSION_WIDTH);
+    origin_admission_tend(&s.admission, START_MS, 0);
     assert_int_equal(s.admission.aged_count, 0);
-    pass(&s, 0, 1, ORIGIN_ADMISSION_WIDTH);
+    pass(&s, ORIGIN_ADMISSION_FRESH_MS - 1, ORIGIN_ADMISSION_WIDTH);
+    assert_int_equal(s.admission.aged_count, 0);
+    pass(&s, 1, ORIGIN_ADMISSION_WIDTH);
     assert_int_equal(s.admission.aged_count, ORIGIN_ADMISSION_WIDTH);
 }
 
@@ -111,19 +114,19 @@ static void test_the_width_grows_for_who_waits_long(void **state) {
         unsigned begun = s.begun;
         answer(&s, before - s.answered);
         before = begun;
-        pass(&s, 1, 1, MOST);
+        pass(&s, 1, MOST);
         unsigned times = ms < ORIGIN_ADMISSION_HELD_MS       ? 1
                          : ms < 2 * ORIGIN_ADMISSION_HELD_MS ? 2
                                                              : 4;
         assert_int_equal(s.admission.width, times * ORIGIN_ADMISSION_WIDTH);
     }
     answer(&s, MOST);
-    pass(&s, ORIGIN_ADMISSION_WIDE_MS - 1, 1, s.begun);
+    pass(&s, ORIGIN_ADMISSION_WIDE_MS - 1, s.begun);
     assert_int_equal(s.admission.width, 4 * ORIGIN_ADMISSION_WIDTH);
-    pass(&s, 1, 1, s.begun);
+    pass(&s, 1, s.begun);
     assert_int_equal(s.admission.width, 2 * ORIGIN_ADMISSION_WIDTH);
-    pass(&s, ORIGIN_ADMISSION_WIDE_MS, 1, s.begun);
-    pass(&s, ORIGIN_ADMISSION_WIDE_MS, 1, s.begun);
+    pass(&s, ORIGIN_ADMISSION_WIDE_MS, s.begun);
+    pass(&s, ORIGIN_ADMISSION_WIDE_MS, s.begun);
     assert_int_equal(s.admission.width, ORIGIN_ADMISSION_WIDTH);
 }
 
@@ -134,7 +137,7 @@ static void test_nothing_counts_twice(void **state) {
     struct origin_admission_entry never = {0};
     origin_admission_answer(&s.admission, &never);
     admit(&s, 2);
-    pass(&s, ORIGIN_ADMISSION_FRESH_MS, 2, 2); // both are aged
+    pass(&s, ORIGIN_ADMISSION_FRESH_MS, 2); // both are aged
     admit(&s, 3);
     for (unsigned i = 0; i < 3; i++) {
         origin_admission_answer(&s.admission, &s.entries[i]);
@@ -149,7 +152,7 @@ int main(void) {
         cmocka_unit_test(test_a_quick_origin_gets_some_dozens),
         cmocka_unit_test(test_a_silent_origin_gets_a_burst_within_moments),
         cmocka_unit_test(test_who_thinks_long_leaves_room_for_others),
-        cmocka_unit_test(test_an_answer_gets_a_turn_to_be_read_in),
+        cmocka_unit_test(test_a_long_turn_makes_nothing_old),
         cmocka_unit_test(test_the_width_grows_for_who_waits_long),
         cmocka_unit_test(test_nothing_counts_twice),
     };
