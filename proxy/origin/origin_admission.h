@@ -16,7 +16,7 @@
 
 enum {
     ORIGIN_ADMISSION_WIDTH = 64,   // fresh requests: enough to keep a quick origin busy
-    ORIGIN_ADMISSION_FRESH_MS = 4, // so long a request is fresh
+    ORIGIN_ADMISSION_FRESH_MS = 5, // so long a request is fresh
     // Who was held so long shows that the origin could take more at once.
     ORIGIN_ADMISSION_HELD_MS = 50,
     ORIGIN_ADMISSION_WIDE_MS = 10 * 1000, // then it is tried with less again
