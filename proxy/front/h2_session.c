@@ -32,6 +32,7 @@ static void on_flush(void *user);
 static void on_deadline(void *user);
 static void on_end(void *user, enum fault fault);
 static bool gather(struct h2_session *session, struct buffer *output);
+static void gather_more_next(struct h2_session *session);
 static void reserve(const struct h2_session *session, struct buffer *output);
 static void arm_deadline(struct h2_session *session);
 static void close_when_done(struct h2_session *session);
@@ -279,7 +280,11 @@ static bool gather(struct h2_session *session, struct buffer *output) {
             continue;
         }
         if (length == 0 && !session->is_blocked) {
-            return true; // DATA went to the output by itself: see send_body in h2_stream.c
+            // DATA went to the output by itself (send_body in h2_response.c), as much as was held.
+            if (buffer_length(output) >= session->flush_bytes) {
+                gather_more_next(session);
+            }
+            return true;
         }
         if (length == 0) {
             break;
@@ -287,6 +292,12 @@ static bool gather(struct h2_session *session, struct buffer *output) {
         buffer_append(output, data, (size_t)length);
     }
     session->is_blocked = false;
+    gather_more_next(session);
+    conn_mark(session->base.conn); // there is more: our share of this turn is spent
+    return true;
+}
+
+static void gather_more_next(struct h2_session *session) {
     bool is_small = 2 * session->flush_bytes <= H2_STREAM_HELD_BYTES;
     if (session->flush_bytes < FLUSH_MAX_BYTES && (is_small || front_take_lot(&session->base))) {
         session->flush_bytes *= 2;
@@ -294,8 +305,6 @@ static bool gather(struct h2_session *session, struct buffer *output) {
             session->flush_bytes = FLUSH_MAX_BYTES;
         }
     }
-    conn_mark(session->base.conn); // there is more: our share of this turn is spent
-    return true;
 }
 
 // So that the output is not copied while it grows.

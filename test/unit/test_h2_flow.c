@@ -181,6 +181,33 @@ static void test_slow_path_gets_small_flushes(void **state) {
     h2_peer_destroy(peer);
 }
 
+// Also when each flush takes exactly what was held.
+static void test_who_takes_all_at_once_gets_more_at_once(void **state) {
+    (void)state;
+    struct h2_peer *peer = connect_manual(0x7fffffff);
+    h2_peer_open_window(peer, 0, 0x7fff0000 - WINDOW);
+    peer->handler.answer = FAKE_ANSWER_NEVER;
+    h2_peer_request(peer, "GET /");
+    h2_peer_turn(peer);
+    struct exchange *x = peer->handler.x;
+    fake_handler_send_head(x, 200, BODY_UNKNOWN);
+    size_t most = 0;
+    for (unsigned turns = 0; turns < 20; turns++) {
+        size_t room = exchange_room(x);
+        most = room > most ? room : most;
+        for (size_t left = room; left > 0;) {
+            size_t piece = left < WINDOW ? left : WINDOW;
+            exchange_send_body(x, zeros(piece));
+            left -= piece;
+        }
+        h2_peer_turn(peer);
+    }
+    assert_in_range(most, 3 * HELD, 4 * HELD);
+    exchange_finish(x, NULL);
+    h2_peer_turn(peer);
+    h2_peer_destroy(peer);
+}
+
 static void test_drained_is_told_once_per_fullness(void **state) {
     (void)state;
     struct h2_peer *peer = connect_manual(WINDOW);
@@ -304,6 +331,7 @@ int main(void) {
         cmocka_unit_test(test_wide_windows),
         cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_slow_path_gets_small_flushes),
+        cmocka_unit_test(test_who_takes_all_at_once_gets_more_at_once),
         cmocka_unit_test(test_drained_is_told_once_per_fullness),
         cmocka_unit_test(test_stream_window_follows_consumption),
         cmocka_unit_test(test_connection_window_comes_back_at_once),
