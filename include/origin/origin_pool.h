@@ -22,7 +22,9 @@ void origin_pool_destroy(struct origin_pool *take_pool, void (*on_destroyed)(voi
                          void *user);
 
 struct origin_pool_counts {
-    unsigned idle, busy, dialing, waiting;
+    unsigned idle, busy, dialing;
+    unsigned held;    // back for a moment, until the origin has answered others
+    unsigned waiting; // in line: all connections are in use
 };
 struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool);
 

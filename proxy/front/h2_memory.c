@@ -13,7 +13,7 @@ enum { FRAME_ROOM_LEAST = 16 * 1024, FRAME_ROOM_MOST = 20 * 1024 };
 
 // Each stream takes and gives a handful of small blocks. The library gives back a pointer only, so
 // the size stands before it.
-enum { SMALL_MOST_BYTES = 1024 };
+enum { SMALL_MOST_BYTES = 512 - 16 };
 
 struct head {
     alignas(max_align_t) size_t whole; // with the head, as spare_take knows it; 0: from malloc

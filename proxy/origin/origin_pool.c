@@ -20,6 +20,7 @@ static void on_admission_timer(struct timer *timer);
 static void tend_admissions(struct origin_pool *pool);
 static void admit_held(struct origin *origin);
 static struct origin_call *first_held(const struct origin *origin);
+static struct origin_call *first_of(const struct list *held);
 static void let_in(struct origin_call *call);
 static struct origin_conn *find_idle(struct origin_call *call);
 static void begin(struct origin_call *call, struct origin_conn *idle);
@@ -110,7 +111,6 @@ static void hold(struct origin_call *call) {
     list_append(call->is_push ? &origin->held_pushes : &origin->held_pages, &call->held);
     call->held_ms = loop_now(pool->loop);
     origin->held_count++;
-    origin_count(origin, WAITING, 1);
     if (pool->admission_timer.deadline_ms == 0) {
         timer_start(&pool->admission_timer, ORIGIN_ADMISSION_FRESH_MS);
     }
@@ -157,9 +157,17 @@ static void admit_held(struct origin *origin) {
     serve_waiting(origin);
 }
 
+// Pages before pushes, but not for ever.
 static struct origin_call *first_held(const struct origin *origin) {
-    struct list_link *link = list_first(&origin->held_pages);
-    link = link != NULL ? link : list_first(&origin->held_pushes);
+    struct origin_call *page = first_of(&origin->held_pages);
+    struct origin_call *push = first_of(&origin->held_pushes);
+    bool is_late =
+        push != NULL && page != NULL && push->held_ms + ORIGIN_ADMISSION_HELD_MS <= page->held_ms;
+    return page == NULL || is_late ? push : page;
+}
+
+static struct origin_call *first_of(const struct list *held) {
+    struct list_link *link = list_first(held);
     return link != NULL ? LIST_ENTRY(link, struct origin_call, held) : NULL;
 }
 
@@ -167,7 +175,6 @@ static void let_in(struct origin_call *call) {
     if (list_link_is_in_list(&call->held)) {
         list_remove(&call->held);
         call->origin->held_count--;
-        origin_count(call->origin, WAITING, -1);
     }
 }
 
@@ -445,7 +452,8 @@ struct origin_pool_counts origin_pool_counts(const struct origin_pool *pool) {
         counts.idle += origin->idle_count;
         counts.busy += origin->busy_count;
         counts.dialing += origin->dialing_count;
-        counts.waiting += origin->waiting_count + origin->held_count;
+        counts.held += origin->held_count;
+        counts.waiting += origin->waiting_count;
     }
     return counts;
 }

@@ -90,7 +90,7 @@ void scene_open_unix(struct scene *s, const char *origin) {
 
 void scene_close(struct scene *s) {
     struct origin_pool_counts counts = origin_pool_counts(s->pool);
-    assert_int_equal(counts.busy + counts.dialing + counts.waiting, 0);
+    assert_int_equal(counts.busy + counts.dialing + counts.held + counts.waiting, 0);
     origin_pool_destroy(s->pool, NULL, NULL);
     scene_run(s, 1); // what is closed shall be seen from there
     while (s->fd_count > 0) {

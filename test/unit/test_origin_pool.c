@@ -417,7 +417,8 @@ static void test_a_silent_origin_gets_all_of_a_burst(void **state) {
     }
     struct origin_pool_counts counts = origin_pool_counts(s.pool);
     assert_int_equal(counts.dialing, ORIGIN_ADMISSION_WIDTH);
-    assert_int_equal(counts.waiting, BURST - ORIGIN_ADMISSION_WIDTH);
+    assert_int_equal(counts.held, BURST - ORIGIN_ADMISSION_WIDTH);
+    scene_expect_gauges(&s, 0, ORIGIN_ADMISSION_WIDTH, 0);
     for (size_t i = 0; i < BURST; i++) {
         const char *head = origin_hear_head(&s, origin_accept(&s));
         assert_int_equal(strncmp(head, "GET /push", 9) == 0, i == BURST - 1);
