@@ -7,6 +7,9 @@
 
 enum { LEAST_BITS = 6, MOST_BITS = 18, CLASSES = MOST_BITS - LEAST_BITS + 1, NO_CLASS = CLASSES };
 
+// Of a class in one go, so that the thread is not held up after a rush of small blocks.
+enum { MOST_DROPS = 16 * 1024 };
+
 _Static_assert(1 << LEAST_BITS == SPARE_LEAST_BYTES && 1 << MOST_BITS == SPARE_MOST_BYTES,
                "one class for each power of two");
 
@@ -84,7 +87,8 @@ void spare_give(void *take_block, size_t size) {
 void spare_tend(void) {
     for (unsigned i = 0; i < CLASSES; i++) {
         struct spare_class *class = &spares.classes[i];
-        for (size_t idle = class->least; idle > 0; idle--) {
+        size_t idle = class->least < MOST_DROPS ? class->least : MOST_DROPS;
+        for (; idle > 0; idle--) {
             drop(i);
         }
         class->least = class->count;

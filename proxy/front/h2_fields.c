@@ -5,8 +5,10 @@
 enum { FIELD_OVERHEAD_BYTES = 32, BOMB_FACTOR = 4 };
 // And more of it with us, on its way through three lists.
 enum { FIELD_WEIGHT_BYTES = 256 };
-// A response's text lies in its exchange's arena, which stays until its stream is closed, and what
-// the library sends later than that it does not read. A promise may outlive the promised exchange.
+// A response's values lie in its exchange's arena, which stays until its stream is closed, or live
+// longer; what the library sends later than that it does not read. Known names are constants;
+// others may be of a configuration that is replaced before the frame leaves, so they are copied. A
+// promise may outlive the promised exchange: all of it is copied.
 enum { FIELD_STAYS = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
 
 static bool is_within_limits(const struct h2_stream *stream, size_t bytes, bool is_cookie);
@@ -137,8 +139,9 @@ static void append_headers(nghttp2_nv *nva, size_t *count, const struct headers 
         // Secrets never enter the compression table (RFC 7541 section 7.1.3).
         bool is_secret = row->id == HEADER_SET_COOKIE || row->id == HEADER_COOKIE ||
                          row->id == HEADER_AUTHORIZATION;
-        uint8_t index = is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
-        nva[(*count)++] = nv_of(row->name, row->value, flags | index);
+        uint8_t own = is_secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+        own |= row->id == HEADER_OTHER ? flags & NGHTTP2_NV_FLAG_NO_COPY_VALUE : flags;
+        nva[(*count)++] = nv_of(row->name, row->value, own);
     }
 }
 

@@ -45,7 +45,7 @@ void origin_admission_begin(struct origin_admission *admission,
 void origin_admission_answer(struct origin_admission *admission,
                              struct origin_admission_entry *entry);
 // Ages what is fresh no longer. At the end of a turn, with the time of its beginning: what had come
-// by then was read. `held_since_ms`: of the request that was held back longest, 0: none.
+// by then was read. `held_since_ms`: of the request that is admitted next, 0: none.
 void origin_admission_tend(struct origin_admission *admission, uint64_t turn_ms,
                            uint64_t held_since_ms);
 

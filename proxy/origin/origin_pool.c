@@ -12,17 +12,21 @@ enum { SWEEP_MS = 250, WARN_EVERY_MS = 10000 };
 static void origin_init(struct origin *origin, struct origin_pool *pool,
                         const struct config_origin *config, unsigned workers);
 static unsigned part(uint32_t whole, unsigned workers);
+static bool may_begin(struct origin *origin);
 static void hold(struct origin_call *call);
+static void look_again(struct origin_pool *pool);
 static void line_up(struct origin_call *call);
 static void place(struct origin_call *call);
 static void on_admission_task(struct loop_task *task);
 static void on_admission_timer(struct timer *timer);
 static void tend_admissions(struct origin_pool *pool);
+static bool somebody_waits(const struct origin *origin);
 static void admit_held(struct origin *origin);
 static struct origin_call *first_held(const struct origin *origin);
 static struct origin_call *first_of(const struct list *held);
 static void let_in(struct origin_call *call);
 static struct origin_conn *find_idle(struct origin_call *call);
+static bool may_repeat(const struct origin_call *call);
 static void begin(struct origin_call *call, struct origin_conn *idle);
 static bool can_dial(const struct origin *origin, const struct origin_call *call);
 static bool push_is_over_share(const struct origin *origin, const struct origin_call *call);
@@ -95,8 +99,7 @@ static unsigned part(uint32_t whole, unsigned workers) {
 void origin_pool_ask(struct origin_call *call) {
     struct origin *origin = call->origin;
     unsigned count = origin->busy_count + origin->dialing_count + origin->held_count;
-    bool is_turn = origin->held_count == 0 && origin_admission_is_open(&origin->admission);
-    if (is_turn) {
+    if (may_begin(origin)) {
         place(call);
     } else if (count < origin->max_connections) { // each could have one
         hold(call);
@@ -105,12 +108,24 @@ void origin_pool_ask(struct origin_call *call) {
     }
 }
 
+// What was begun long ago may count as fresh still: nobody has looked since.
+static bool may_begin(struct origin *origin) {
+    struct origin_admission *admission = &origin->admission;
+    if (origin->held_count == 0 && !origin_admission_is_open(admission)) {
+        origin_admission_tend(admission, loop_now(origin->pool->loop), 0);
+    }
+    return origin->held_count == 0 && origin_admission_is_open(admission);
+}
+
 static void hold(struct origin_call *call) {
     struct origin *origin = call->origin;
-    struct origin_pool *pool = origin->pool;
     list_append(call->is_push ? &origin->held_pushes : &origin->held_pages, &call->held);
-    call->held_ms = loop_now(pool->loop);
+    call->held_ms = loop_now(origin->pool->loop);
     origin->held_count++;
+    look_again(origin->pool);
+}
+
+static void look_again(struct origin_pool *pool) {
     if (pool->admission_timer.deadline_ms == 0) {
         timer_start(&pool->admission_timer, ORIGIN_ADMISSION_FRESH_MS);
     }
@@ -119,7 +134,7 @@ static void hold(struct origin_call *call) {
 void origin_pool_note_answer(struct origin_call *call) {
     struct origin *origin = call->origin;
     origin_admission_answer(&origin->admission, &call->asked);
-    if (origin->held_count > 0) {
+    if (somebody_waits(origin)) {
         loop_defer(origin->pool->loop, &origin->pool->admission_task);
     }
 }
@@ -135,20 +150,26 @@ static void on_admission_timer(struct timer *timer) {
 }
 
 static void tend_admissions(struct origin_pool *pool) {
-    bool has_more = false;
     for (size_t i = 0; i < pool->origin_count; i++) {
-        admit_held(&pool->origins[i]);
-        has_more |= pool->origins[i].held_count > 0;
+        struct origin *origin = &pool->origins[i];
+        if (somebody_waits(origin)) {
+            admit_held(origin);
+        }
+        if (somebody_waits(origin)) {
+            look_again(pool);
+        }
     }
-    if (has_more) {
-        timer_start(&pool->admission_timer, ORIGIN_ADMISSION_FRESH_MS);
-    }
+}
+
+static bool somebody_waits(const struct origin *origin) {
+    return origin->held_count > 0 || origin->waiting_count > 0;
 }
 
 static void admit_held(struct origin *origin) {
     struct loop *loop = origin->pool->loop;
     struct origin_call *call = first_held(origin);
     origin_admission_tend(&origin->admission, loop_now(loop), call != NULL ? call->held_ms : 0);
+    serve_waiting(origin);
     for (; call != NULL && origin_admission_is_open(&origin->admission);
          call = first_held(origin)) {
         let_in(call);
@@ -190,11 +211,12 @@ static void place(struct origin_call *call) {
 static void line_up(struct origin_call *call) {
     origin_line_enter(call);
     start_sweeping(call->origin->pool);
+    look_again(call->origin->pool);
 }
 
 // Whatever has come on an idle connection, be it its end, comes before the request: a response
 // among it would be taken for the answer. What was read in this turn was looked at a moment ago,
-// which is enough for a request without content: it can be sent again.
+// which is enough for a request that can be sent again.
 static struct origin_conn *find_idle(struct origin_call *call) {
     struct origin *origin = call->origin;
     if (call->is_retry || push_is_over_share(origin, call)) {
@@ -202,12 +224,18 @@ static struct origin_conn *find_idle(struct origin_call *call) {
     }
     LIST_EACH(&origin->idle, link) {
         struct origin_conn *oc = LIST_ENTRY(link, struct origin_conn, idle);
-        if ((call->head->is_end && conn_was_drained(oc->conn)) || conn_is_quiet(oc->conn)) {
+        if ((may_repeat(call) && conn_was_drained(oc->conn)) || conn_is_quiet(oc->conn)) {
             return oc;
         }
         close_idle(oc);
     }
     return NULL;
+}
+
+static bool may_repeat(const struct origin_call *call) {
+    const struct request_head *head = call->head;
+    return head->is_end &&
+           (slice_equal(head->method, SLICE("GET")) || slice_equal(head->method, SLICE("HEAD")));
 }
 
 static void begin(struct origin_call *call, struct origin_conn *idle) {
@@ -307,13 +335,14 @@ void origin_pool_release(struct origin *origin, bool was_push) {
     serve_waiting(origin);
 }
 
-// Behind those who are held back: they came before.
 static void serve_waiting(struct origin *origin) {
-    if (origin->held_count > 0) {
-        return;
-    }
     LIST_EACH(&origin->waiting, link) {
         struct origin_call *call = LIST_ENTRY(link, struct origin_call, waiting);
+        const struct origin_call *held = first_held(origin);
+        if (!origin_admission_is_open(&origin->admission) ||
+            (held != NULL && held->started_ms <= call->started_ms)) {
+            return; // who is held back and came before has its turn first
+        }
         struct origin_conn *idle = find_idle(call);
         if (idle == NULL && !can_dial(origin, call)) {
             return; // pushes stand behind the pages

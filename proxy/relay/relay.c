@@ -82,7 +82,8 @@ static void start(struct exchange *x, void *handler) {
         return;
     }
     const struct config_origin *origin = &relay->config->origins[r->route->origin];
-    x->story.origin = slice_of_text(origin->name);
+    // A stream that was cut is logged when it closes: then the configuration may be another.
+    x->story.origin = arena_copy(x->arena, slice_of_text(origin->name));
     relay_push_note_request(r);
     relay_visitor_open(r);
     relay_hint_open(r);

@@ -374,16 +374,14 @@ static void test_next_call_from_inside_the_end(void **state) {
     scene_close(&s);
 }
 
-// It could not be sent again.
-static void test_content_does_not_meet_what_came_behind_a_response(void **state) {
-    (void)state;
+static void post_behind_stray_bytes(bool has_content) {
     struct scene s;
     scene_open(&s, "");
     struct user first, second;
     user_init(&first, &s, "GET", "/1");
     user_init(&second, &s, "POST", "/2");
-    second.head.content_length = 2;
-    second.head.is_end = false;
+    second.head.content_length = has_content ? 2 : 0;
+    second.head.is_end = !has_content;
     first.act_at = "end";
     first.act = USER_STARTS_ANOTHER;
     first.other = &second;
@@ -400,6 +398,13 @@ static void test_content_does_not_meet_what_came_behind_a_response(void **state)
     user_finish(&second);
     origin_expect_closed(&s, other_fd);
     scene_close(&s);
+}
+
+// It could not be sent again.
+static void test_a_post_does_not_meet_what_came_behind_a_response(void **state) {
+    (void)state;
+    post_behind_stray_bytes(true);
+    post_behind_stray_bytes(false);
 }
 
 // --- admission -----------------------------------------------------------------------------------
@@ -964,11 +969,10 @@ static void test_what_is_a_fault_of_the_origin(void **state) {
 }
 
 // Some of everything, in an order that only the seed knows.
-static void test_a_crowd(void **state) {
-    (void)state;
+static void serve_crowd(const char *options, unsigned most_connections) {
     enum { USERS = 120 };
     struct scene s;
-    scene_open(&s, "max_connections: 6, max_waiting: 1000");
+    scene_open(&s, options);
     struct user users[USERS];
     uint32_t random = 4711;
     unsigned over = 0;
@@ -1002,7 +1006,7 @@ static void test_a_crowd(void **state) {
             }
         }
         struct origin_pool_counts counts = origin_pool_counts(s.pool);
-        assert_true(counts.busy + counts.dialing <= 6);
+        assert_true(counts.busy + counts.dialing <= most_connections);
         scene_expect_gauges(&s, counts.idle, counts.busy + counts.dialing, counts.waiting);
         over = 0;
         for (unsigned i = 0; i < USERS; i++) {
@@ -1014,6 +1018,17 @@ static void test_a_crowd(void **state) {
         user_finish(&users[i]);
     }
     scene_close(&s);
+}
+
+static void test_a_crowd(void **state) {
+    (void)state;
+    serve_crowd("max_connections: 6, max_waiting: 1000", 6);
+}
+
+// Some begin, some are held back, some stand in line.
+static void test_a_crowd_with_many_connections(void **state) {
+    (void)state;
+    serve_crowd("max_connections: 80, max_waiting: 1000", 80);
 }
 
 int main(void) {
@@ -1032,7 +1047,7 @@ int main(void) {
         cmocka_unit_test(test_retry_wants_a_new_connection),
         cmocka_unit_test(test_retry_from_inside),
         cmocka_unit_test(test_next_call_from_inside_the_end),
-        cmocka_unit_test(test_content_does_not_meet_what_came_behind_a_response),
+        cmocka_unit_test(test_a_post_does_not_meet_what_came_behind_a_response),
         cmocka_unit_test(test_a_silent_origin_gets_all_of_a_burst),
         cmocka_unit_test(test_who_is_held_back_may_leave),
         cmocka_unit_test(test_nobody_listens),
@@ -1054,6 +1069,7 @@ int main(void) {
         cmocka_unit_test(test_a_race_is_no_fault),
         cmocka_unit_test(test_what_is_a_fault_of_the_origin),
         cmocka_unit_test(test_a_crowd),
+        cmocka_unit_test(test_a_crowd_with_many_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
