@@ -101,6 +101,7 @@ void fake_front_close(struct fake_stream *stream, enum fault fault) {
     stream->x = NULL;
     stream->fault = x->fault;
     stream->story = x->story;
+    stream->story.origin = arena_copy(stream->front->arena, x->story.origin);
     stream->story.skipped = arena_copy(stream->front->arena, x->story.skipped);
     exchange_destroy(x);
 }
