@@ -4,6 +4,7 @@
 #ifndef OUTRIDER_BASE_SWAR_H
 #define OUTRIDER_BASE_SWAR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -31,6 +32,15 @@ static inline uint64_t swar_below(uint64_t word, unsigned char limit) {
 
 static inline uint64_t swar_equal(uint64_t word, unsigned char byte) {
     return swar_below(word ^ SWAR_ONES * byte, 1);
+}
+
+// Whether `find` marks a byte of the text, which has SWAR_BYTES or more. The last word overlaps.
+static inline bool swar_marks(struct slice text, uint64_t (*find)(uint64_t word)) {
+    uint64_t found = find(swar_load(text.data + text.length - SWAR_BYTES));
+    for (size_t i = 0; i + SWAR_BYTES <= text.length; i += SWAR_BYTES) {
+        found |= find(swar_load(text.data + i));
+    }
+    return found != 0;
 }
 
 // With ASCII letters in lower case.

@@ -2,7 +2,8 @@
 #include "base/hash.h"
 
 #include <endian.h>
-#include <string.h>
+
+#include "base/swar.h"
 
 struct sip {
     uint64_t v0, v1, v2, v3;
@@ -34,9 +35,7 @@ static inline void absorb(struct sip *sip, uint64_t word, unsigned rounds) {
 }
 
 static inline uint64_t load(const char *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof(word));
-    return le64toh(word);
+    return le64toh(swar_load(at));
 }
 
 // What stands behind the whole words; of a longer text together with what is before it.

@@ -6,7 +6,7 @@
 enum { REPLACEMENT = 0xfffd };
 
 static bool is_plain(struct slice text);
-static uint64_t find_special(const char *eight);
+static uint64_t find_special(uint64_t word);
 static void append_special(struct buffer *out, struct slice bytes, size_t length);
 static void append_escaped(struct buffer *out, unsigned code);
 
@@ -39,23 +39,18 @@ void json_append_text(struct buffer *out, struct slice text) {
 
 // Nearly always.
 static bool is_plain(struct slice text) {
-    uint64_t special = 0;
-    if (text.length < SWAR_BYTES) {
-        for (size_t i = 0; i < text.length; i++) {
-            unsigned char c = (unsigned char)text.data[i];
-            special |= (unsigned)(c < ' ') | (c >= 0x7f) | (c == '"') | (c == '\\');
-        }
-        return special == 0;
+    if (text.length >= SWAR_BYTES) {
+        return !swar_marks(text, find_special);
     }
-    special = find_special(text.data + text.length - SWAR_BYTES); // the rest, and some more
-    for (size_t i = 0; i + SWAR_BYTES <= text.length; i += SWAR_BYTES) {
-        special |= find_special(text.data + i);
+    unsigned special = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        special |= (unsigned)(c < ' ') | (c >= 0x7f) | (c == '"') | (c == '\\');
     }
     return special == 0;
 }
 
-static uint64_t find_special(const char *eight) {
-    uint64_t word = swar_load(eight);
+static uint64_t find_special(uint64_t word) {
     return swar_below(word, ' ') | swar_from(word, 0x7f) | swar_equal(word, '"') |
            swar_equal(word, '\\');
 }

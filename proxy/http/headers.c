@@ -9,7 +9,7 @@ static void grow(struct headers *headers, uint32_t capacity);
 static void append(struct headers *headers, enum header_id id, struct slice name,
                    struct slice value);
 static void refresh_present(struct headers *headers, enum header_id id);
-static uint64_t find_control(const char *eight);
+static uint64_t find_control(uint64_t word);
 static bool is_visible(struct slice value);
 
 _Static_assert(HEADER_COUNT <= 64, "struct headers has one bit per known name");
@@ -236,16 +236,11 @@ bool headers_is_value(struct slice value) {
     if (value.length < SWAR_BYTES) {
         return is_visible(value);
     }
-    uint64_t found = find_control(value.data + value.length - SWAR_BYTES); // the rest, and more
-    for (size_t i = 0; i + SWAR_BYTES <= value.length; i += SWAR_BYTES) {
-        found |= find_control(value.data + i);
-    }
-    return found == 0 || is_visible(value);
+    return !swar_marks(value, find_control) || is_visible(value);
 }
 
 // Tabs too.
-static uint64_t find_control(const char *eight) {
-    uint64_t word = swar_load(eight);
+static uint64_t find_control(uint64_t word) {
     return swar_below(word, ' ') | swar_equal(word, 0x7f);
 }
 

@@ -16,7 +16,7 @@ static bool parse_port(struct slice digits, unsigned *out_port);
 static unsigned default_port(struct slice scheme);
 static struct slice lower_copy(struct arena *arena, struct slice text);
 static bool is_ordinary(struct slice path);
-static uint64_t find_special(const char *eight);
+static uint64_t find_special(uint64_t word);
 static bool is_forbidden(unsigned char byte);
 static bool is_encoded(unsigned char byte);
 static struct slice encode(struct arena *arena, struct slice path, size_t encoded);
@@ -185,19 +185,11 @@ bool url_check_path(struct slice path, struct arena *arena, struct slice *out_pa
 
 // Nearly always. False does not say that there is anything special.
 static bool is_ordinary(struct slice path) {
-    if (path.length < SWAR_BYTES) {
-        return false;
-    }
-    uint64_t found = find_special(path.data + path.length - SWAR_BYTES); // the rest, and more
-    for (size_t i = 0; i + SWAR_BYTES <= path.length; i += SWAR_BYTES) {
-        found |= find_special(path.data + i);
-    }
-    return found == 0;
+    return path.length >= SWAR_BYTES && !swar_marks(path, find_special);
 }
 
 // What is_forbidden, is_encoded or a fragment's mark; and "~".
-static uint64_t find_special(const char *eight) {
-    uint64_t word = swar_load(eight);
+static uint64_t find_special(uint64_t word) {
     return swar_below(word, ' ' + 1) | swar_from(word, '{') | swar_equal(word, '"') |
            swar_equal(word, '#') | swar_equal(word, '<') | swar_equal(word, '>') |
            swar_equal(word, '\\') | swar_equal(word, '^') | swar_equal(word, '`');
